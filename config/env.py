@@ -1,0 +1,66 @@
+"""Read settings from the environment, and fail loudly with a sentence.
+
+A misspelt flag that silently means "off" has disabled security in other projects; here every
+value is either understood or refused, and the refusal names the variable.
+"""
+
+import os
+
+from django.core.exceptions import ImproperlyConfigured
+
+_TRUE = frozenset({"1", "true", "yes", "on"})
+_FALSE = frozenset({"0", "false", "no", "off"})
+
+
+def text(name: str, default: str | None = None) -> str:
+    """Return the variable. Empty counts as missing; missing without a default is an error."""
+    value = os.environ.get(name, "").strip()
+    if value:
+        return value
+    if default is None:
+        raise ImproperlyConfigured(f"{name} is not set. Set it in the environment; see .env.example.")
+    return default
+
+
+def flag(name: str, default: bool) -> bool:
+    """Return the variable as yes or no. Anything that is neither is an error."""
+    value = text(name, "").lower()
+    if not value:
+        return default
+    if value in _TRUE:
+        return True
+    if value in _FALSE:
+        return False
+    raise ImproperlyConfigured(f"{name} must be 1 or 0 (or true/false, yes/no, on/off), not {value!r}.")
+
+
+def integer(name: str, default: int, *, minimum: int = 0, maximum: int | None = None) -> int:
+    """Return the variable as a whole number within its bounds."""
+    value = text(name, "")
+    if not value:
+        return default
+    try:
+        number = int(value)
+    except ValueError:
+        raise ImproperlyConfigured(f"{name} must be a whole number, not {value!r}.") from None
+    if number < minimum or (maximum is not None and number > maximum):
+        bounds = f"at least {minimum}" if maximum is None else f"from {minimum} to {maximum}"
+        raise ImproperlyConfigured(f"{name} must be {bounds}, not {number}.")
+    return number
+
+
+def decimal(name: str, default: float) -> float:
+    """Return the variable as a number."""
+    value = text(name, "")
+    if not value:
+        return default
+    try:
+        return float(value)
+    except ValueError:
+        raise ImproperlyConfigured(f"{name} must be a number, not {value!r}.") from None
+
+
+def listing(name: str, default: list[str]) -> list[str]:
+    """Return the variable as a list; its parts are separated by commas."""
+    parts = [part.strip() for part in text(name, "").split(",")]
+    return [part for part in parts if part] or default

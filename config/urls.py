@@ -1,0 +1,16 @@
+"""Every address of the site, by app."""
+
+from django.contrib.auth.decorators import login_not_required
+from django.urls import include, path
+from django.views.i18n import set_language
+
+from config.health import healthz
+
+urlpatterns = [
+    path("healthz/", healthz, name="healthz"),
+    path("i18n/setlang/", login_not_required(set_language), name="set_language"),
+    path("account/", include("allauth.urls")),
+    path("", include("accounts.urls")),
+    path("", include("catalog.urls")),
+    path("", include("matchmaking.urls")),
+]
