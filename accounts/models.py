@@ -1,0 +1,330 @@
+"""Who people are: users, their organizations, and technology managers."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Self
+
+import pgtrigger
+from django.contrib.auth.models import AbstractUser, BaseUserManager
+from django.contrib.postgres.fields import ArrayField
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Upper
+from django.utils import timezone
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+
+from accounts.codes import clean_credit_code
+from accounts.regions import macro_region, province_name
+
+
+class UserManager(BaseUserManager["User"]):
+    """Creates users that are known by their e-mail alone."""
+
+    def create_user(self, email: str, password: str | None = None, **fields: Any) -> User:
+        user = self.model(email=self.normalize_email(email).lower(), **fields)
+        user.set_password(password)
+        user.save(using=self._db)
+        return user
+
+    def create_superuser(self, email: str, password: str | None = None, **fields: Any) -> User:
+        """Create an operator: KeQiao knows no other superuser."""
+        return self.create_user(email, password, is_operator=True, **fields)
+
+    def get_by_natural_key(self, username: str | None) -> User:
+        return self.get(email__iexact=username)
+
+
+class User(AbstractUser):
+    username = None  # type: ignore[assignment]
+    first_name = None  # type: ignore[assignment]
+    last_name = None  # type: ignore[assignment]
+    email = models.EmailField(_("e-mail"), unique=True)
+    name = models.CharField(_("name"), max_length=80)
+    phone = models.CharField(_("phone"), max_length=30, blank=True)
+    # Runs the platform: verifies, certifies, reassigns, sees everything, decides no match.
+    is_operator = models.BooleanField(_("operator"), default=False)
+
+    organizations: models.ManyToManyField[Organization, Membership] = models.ManyToManyField(
+        "Organization", through="Membership", related_name="users"
+    )
+
+    USERNAME_FIELD = "email"
+    REQUIRED_FIELDS: ClassVar[list[str]] = ["name"]
+    objects = UserManager()  # type: ignore[assignment,misc]
+
+    class Meta:
+        verbose_name = _("user")
+        verbose_name_plural = _("users")
+        constraints = [
+            # A second account in other letters would receive the first one's mail.
+            models.UniqueConstraint(Upper("email"), name="user_email_once_in_any_case"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name or self.email
+
+    def get_full_name(self) -> str:
+        return self.name
+
+    def get_short_name(self) -> str:
+        return self.name
+
+
+class OrganizationKind(models.TextChoices):
+    ENTERPRISE = "enterprise", _("Enterprise")
+    UNIVERSITY = "university", _("University")
+    INSTITUTE = "institute", _("Research institute")
+    HOSPITAL = "hospital", _("Hospital")
+    AGENCY = "agency", _("Technology transfer agency")
+    BUREAU = "bureau", _("Government bureau")
+
+
+class OrganizationSize(models.TextChoices):
+    MICRO = "micro", _("Micro")
+    SMALL = "small", _("Small")
+    MEDIUM = "medium", _("Medium")
+    LARGE = "large", _("Large")
+
+
+class OrganizationStatus(models.TextChoices):
+    PENDING = "pending", _("Awaiting verification")
+    VERIFIED = "verified", _("Verified")
+    REJECTED = "rejected", _("Returned")
+
+
+class OrganizationQuerySet(models.QuerySet["Organization"]):
+    def visible_to(self, user: User) -> Self:
+        """Return what `user` may open: all for an operator, else one's own."""
+        if user.is_operator:
+            return self
+        return self.filter(memberships__user=user)
+
+    def verified(self) -> Self:
+        return self.filter(status=OrganizationStatus.VERIFIED)
+
+
+class Organization(models.Model):
+    name = models.CharField(_("name"), max_length=120)
+    name_en = models.CharField(_("English name"), max_length=160, blank=True)
+    kind = models.CharField(_("kind"), max_length=10, choices=OrganizationKind)
+    credit_code = models.CharField(
+        _("unified social credit code"), max_length=18, unique=True, validators=[clean_credit_code]
+    )
+    region = models.CharField(_("region"), max_length=6)
+    size = models.CharField(_("size"), max_length=6, choices=OrganizationSize)
+    # What the other side may read before the introduction, such as “装备制造”.
+    field = models.CharField(_("field of work"), max_length=40)
+    field_en = models.CharField(_("field of work in English"), max_length=80, blank=True)
+    summary = models.TextField(_("about"), max_length=1000, blank=True)
+    contact_name = models.CharField(_("contact person"), max_length=80)
+    contact_phone = models.CharField(_("contact phone"), max_length=30)
+    contact_email = models.EmailField(_("contact e-mail"))
+    status = models.CharField(
+        _("status"),
+        max_length=8,
+        choices=OrganizationStatus,
+        default=OrganizationStatus.PENDING,
+        editable=False,
+    )
+    status_reason = models.CharField(max_length=300, blank=True, editable=False)
+    verified_at = models.DateTimeField(null=True, editable=False)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    objects = OrganizationQuerySet.as_manager()
+
+    class Meta:
+        ordering = ("name", "pk")
+        verbose_name = _("organization")
+        verbose_name_plural = _("organizations")
+        indexes = [models.Index(fields=("status", "created_at"))]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def is_verified(self) -> bool:
+        return self.status == OrganizationStatus.VERIFIED
+
+    def blind(self) -> str:
+        """Describe the organization without naming it: kind, part of the country, field.
+
+        This is all that the other side reads until both have agreed to meet.
+        """
+        kind = {
+            OrganizationKind.ENTERPRISE: gettext("an enterprise"),
+            OrganizationKind.UNIVERSITY: gettext("a university"),
+            OrganizationKind.INSTITUTE: gettext("a research institute"),
+            OrganizationKind.HOSPITAL: gettext("a hospital"),
+            OrganizationKind.AGENCY: gettext("an agency"),
+            OrganizationKind.BUREAU: gettext("a government bureau"),
+        }[OrganizationKind(self.kind)]
+        parts = [kind, macro_region(self.region), self.local_field()]
+        if self.kind == OrganizationKind.ENTERPRISE:
+            parts.append(gettext("%(size)s size") % {"size": self.get_size_display()})
+        return " · ".join(part for part in parts if part)
+
+    def local_field(self) -> str:
+        """Return the field of work in the reader's language where it is known."""
+        from django.utils.translation import get_language
+
+        english = (get_language() or "").startswith("en")
+        return self.field_en if english and self.field_en else self.field
+
+    def province(self) -> str:
+        return province_name(self.region)
+
+
+class MembershipRole(models.TextChoices):
+    OWNER = "owner", _("Owner")
+    EDITOR = "editor", _("Editor")
+    VIEWER = "viewer", _("Viewer")
+
+
+class MembershipQuerySet(models.QuerySet["Membership"]):
+    def active(self) -> Self:
+        return self.filter(is_active=True)
+
+
+class Membership(models.Model):
+    user = models.ForeignKey(User, models.CASCADE, related_name="memberships")
+    organization = models.ForeignKey(Organization, models.CASCADE, related_name="memberships")
+    role = models.CharField(_("role"), max_length=6, choices=MembershipRole)
+    # A person who asks to join waits here until an owner or an operator lets them in.
+    is_active = models.BooleanField(default=False)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    objects = MembershipQuerySet.as_manager()
+
+    class Meta:
+        ordering = ("organization", "pk")
+        constraints = [
+            # Two sign-up clicks must not make one person two members.
+            models.UniqueConstraint(fields=("user", "organization"), name="membership_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.user} @ {self.organization}"
+
+
+class ManagerGrade(models.TextChoices):
+    JUNIOR = "junior", _("Junior")
+    INTERMEDIATE = "intermediate", _("Intermediate")
+    SENIOR = "senior", _("Senior")
+
+
+class ManagerStatus(models.TextChoices):
+    PENDING = "pending", _("Awaiting certification")
+    CERTIFIED = "certified", _("Certified")
+    SUSPENDED = "suspended", _("Suspended")
+
+
+class ManagerQuerySet(models.QuerySet["ManagerProfile"]):
+    def certified(self) -> Self:
+        return self.filter(status=ManagerStatus.CERTIFIED, user__is_active=True)
+
+    def available_on(self, day: Any) -> Self:
+        """Return certified managers who have not marked `day` (a date) as unavailable."""
+        away = Q(unavailable_from__lte=day) & (
+            Q(unavailable_until__gte=day) | Q(unavailable_until__isnull=True)
+        )
+        return self.certified().exclude(away)
+
+
+class ManagerProfile(models.Model):
+    """A technology manager: one who may review and broker once an operator has certified them."""
+
+    user = models.OneToOneField(User, models.CASCADE, related_name="manager_profile")
+    grade = models.CharField(_("grade"), max_length=12, choices=ManagerGrade)
+    certificate_no = models.CharField(_("certificate number"), max_length=40, unique=True)
+    # GB/T 4754 sections or divisions ("C", "C34") and province codes the manager works in.
+    classes = ArrayField(models.CharField(max_length=5), verbose_name=_("industries"), default=list)
+    regions = ArrayField(
+        models.CharField(max_length=6), verbose_name=_("regions"), default=list, blank=True
+    )
+    capacity = models.PositiveSmallIntegerField(
+        _("open reviews at most"),
+        default=20,
+        validators=[MinValueValidator(1), MaxValueValidator(200)],
+    )
+    unavailable_from = models.DateField(_("unavailable from"), null=True, blank=True)
+    unavailable_until = models.DateField(_("unavailable until"), null=True, blank=True)
+    status = models.CharField(
+        max_length=9, choices=ManagerStatus, default=ManagerStatus.PENDING, editable=False
+    )
+    certified_at = models.DateTimeField(null=True, editable=False)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    objects = ManagerQuerySet.as_manager()
+
+    class Meta:
+        ordering = ("pk",)
+
+    def __str__(self) -> str:
+        return str(self.user)
+
+    @property
+    def is_certified(self) -> bool:
+        return self.status == ManagerStatus.CERTIFIED
+
+
+class InterestKind(models.TextChoices):
+    EMPLOYMENT = "employment", _("Past employment")
+    INTEREST = "interest", _("Financial or family interest")
+
+
+class ManagerInterest(models.Model):
+    """A tie between a manager and an organization that bars them from its matches."""
+
+    profile = models.ForeignKey(ManagerProfile, models.CASCADE, related_name="interests")
+    organization = models.ForeignKey(Organization, models.CASCADE, related_name="+")
+    kind = models.CharField(max_length=10, choices=InterestKind)
+    note = models.CharField(max_length=300, blank=True)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=("profile", "organization"), name="interest_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.profile} – {self.organization}"
+
+
+class AccountEvent(models.Model):
+    """One step in the life of an organization, a membership or a manager. Never changed."""
+
+    class Verb(models.TextChoices):
+        REGISTERED = "registered", _("registered")
+        CHANGED = "changed", _("changed")
+        VERIFIED = "verified", _("verified")
+        RETURNED = "returned", _("returned")
+        JOIN_ASKED = "join_asked", _("asked to join")
+        JOINED = "joined", _("joined")
+        REFUSED = "refused", _("refused")
+        APPLIED = "applied", _("applied as technology manager")
+        CERTIFIED = "certified", _("certified")
+        SUSPENDED = "suspended", _("suspended")
+        INTEREST = "interest", _("declared an interest")
+
+    actor = models.ForeignKey(User, models.PROTECT, null=True, related_name="+")
+    organization = models.ForeignKey(
+        Organization, models.PROTECT, null=True, related_name="events"
+    )
+    # The person whom the step is about, where it is not the organization itself.
+    subject = models.ForeignKey(User, models.PROTECT, null=True, related_name="events")
+    verb = models.CharField(max_length=10, choices=Verb)
+    note = models.CharField(max_length=300, blank=True)
+    created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        ordering = ("created_at", "pk")
+        triggers = [
+            pgtrigger.Protect(
+                name="account_event_append_only", operation=pgtrigger.Update | pgtrigger.Delete
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.actor} {self.verb}"

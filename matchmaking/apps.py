@@ -1,0 +1,13 @@
+from django.apps import AppConfig
+from django.utils.translation import gettext_lazy as _
+
+
+class MatchmakingConfig(AppConfig):
+    name = "matchmaking"
+    verbose_name = _("Matchmaking")
+
+    def ready(self) -> None:
+        from matchmaking import checks  # noqa: F401  (registers the system checks)
+        from matchmaking.services import listening
+
+        listening.connect()

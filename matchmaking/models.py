@@ -1,0 +1,412 @@
+"""Vectors and word weights of listings, and matches with everything that happens to them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Self
+
+import pgtrigger
+from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+from django.db.models import Q
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+from pgvector.django import HalfVectorField, HnswIndex, SparseVectorField
+
+from accounts.models import User
+from catalog.models import Achievement, Demand
+from matchmaking.workflow import (
+    MOVES,
+    REVIEW_MOVES,
+    Decision,
+    DeclineReason,
+    IllegalMove,
+    MatchStatus,
+    ReviewReason,
+    ReviewStatus,
+    Side,
+)
+
+if TYPE_CHECKING:
+    from catalog.models import Listing
+
+# Words are hashed into this many dimensions: of 1,000,000 distinct words 3 % share one.
+TERM_DIMENSIONS = 2**25
+
+
+class EmbeddingModel(models.Model):
+    """A model that made vectors. Vectors of different models are never compared."""
+
+    name = models.CharField(max_length=200)
+    revision = models.CharField(max_length=64)
+    dimension = models.PositiveSmallIntegerField()
+    created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=("name", "revision"), name="embedding_model_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name}@{self.revision[:12]}"
+
+
+class ListingIndex(models.Model):
+    """What the engine has made of one version of a listing's text.
+
+    `version` is the listing's version that was indexed; another one there means stale. `digest`
+    covers the text and the way of cutting it, so that the same text is not encoded twice.
+    """
+
+    model = models.ForeignKey(EmbeddingModel, models.PROTECT, related_name="+")
+    version = models.PositiveIntegerField()
+    digest = models.CharField(max_length=64)
+    # Saturated BM25 weights by hashed word: of everything, and of what a visitor may read.
+    terms = SparseVectorField(dimensions=TERM_DIMENSIONS)
+    public_terms = SparseVectorField(dimensions=TERM_DIMENSIONS)
+    # Why this text cannot be matched, "" where it can.
+    problem = models.CharField(max_length=200, blank=True)
+    indexed_at = models.DateTimeField(default=timezone.now)
+    # The version whose matches are stored, and what they were compared with.
+    matched_version = models.PositiveIntegerField(default=0)
+    matched_at = models.DateTimeField(null=True)
+    matched_engine = models.CharField(max_length=40, blank=True)
+    compared = models.PositiveIntegerField(default=0)
+
+    class Meta:
+        abstract = True
+
+
+class DemandIndex(ListingIndex):
+    listing = models.OneToOneField(
+        Demand, models.CASCADE, primary_key=True, related_name="search_index"
+    )
+    # The demand as a BM25 query: inverse document frequencies over their sum, so that the inner
+    # product with an achievement's `terms` is between 0 and 1 and comparable across achievements.
+    query_terms = SparseVectorField(dimensions=TERM_DIMENSIONS)
+    # The score of the last stored suggestion: what a new achievement must beat. 0: list not full.
+    last_score = models.FloatField(default=0.0)
+
+
+class AchievementIndex(ListingIndex):
+    listing = models.OneToOneField(
+        Achievement, models.CASCADE, primary_key=True, related_name="search_index"
+    )
+
+
+class ListingVector(models.Model):
+    """One window of a listing's text. Window 0 is what a visitor may read; the rest is all."""
+
+    model = models.ForeignKey(EmbeddingModel, models.PROTECT, related_name="+")
+    window = models.PositiveSmallIntegerField()
+    is_public = models.BooleanField()
+    vector = HalfVectorField(dimensions=settings.EMBEDDING_DIMENSION)
+
+    class Meta:
+        abstract = True
+
+
+class DemandVector(ListingVector):
+    listing = models.ForeignKey(Demand, models.CASCADE, related_name="vectors")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=("listing", "window"), name="demand_window_once")
+        ]
+        indexes = [
+            HnswIndex(
+                name="demandvector_hnsw",
+                fields=["vector"],
+                m=16,
+                ef_construction=64,
+                opclasses=["halfvec_ip_ops"],
+            )
+        ]
+
+
+class AchievementVector(ListingVector):
+    listing = models.ForeignKey(Achievement, models.CASCADE, related_name="vectors")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=("listing", "window"), name="achievement_window_once")
+        ]
+        indexes = [
+            HnswIndex(
+                name="achievementvector_hnsw",
+                fields=["vector"],
+                m=16,
+                ef_construction=64,
+                opclasses=["halfvec_ip_ops"],
+            )
+        ]
+
+
+class CorpusStatistics(models.Model):
+    """Counts that BM25 needs, of one list at one moment. Rebuilt when the list has grown."""
+
+    class Corpus(models.TextChoices):
+        DEMAND = "demand", _("Demands")
+        ACHIEVEMENT = "achievement", _("Achievements")
+
+    corpus = models.CharField(max_length=11, choices=Corpus, primary_key=True)
+    documents = models.PositiveIntegerField()
+    average_length = models.FloatField()
+    built_at = models.DateTimeField(default=timezone.now)
+
+
+class TermFrequency(models.Model):
+    """In how many documents of a corpus a hashed word stands. Absent: in none."""
+
+    corpus = models.ForeignKey(CorpusStatistics, models.CASCADE, related_name="terms")
+    term = models.IntegerField()
+    documents = models.PositiveIntegerField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=("corpus", "term"), name="term_frequency_once")
+        ]
+
+
+class MatchQuerySet(models.QuerySet["Match"]):
+    def visible_to(self, user: User) -> Self:
+        """Return the matches `user` may know of: all for an operator, those of one's own side,
+        and those one has been asked to review."""
+        if user.is_operator:
+            return self
+        own = user.memberships.filter(is_active=True).values("organization")
+        return self.filter(
+            Q(demand__owner__in=own)
+            | Q(achievement__owner__in=own)
+            | Q(pk__in=Review.objects.open_to(user).values("match"))
+        )
+
+    def open(self) -> Self:
+        return self.filter(
+            status__in=(MatchStatus.SUGGESTED, MatchStatus.IN_REVIEW, MatchStatus.APPROVED)
+        )
+
+    def with_listings(self) -> Self:
+        return self.select_related(
+            "demand__owner", "achievement__owner", "demand_revision", "achievement_revision"
+        )
+
+
+class Match(models.Model):
+    """One demand and one achievement that the engine put together, with its evidence."""
+
+    demand = models.ForeignKey(Demand, models.CASCADE, related_name="matches")
+    achievement = models.ForeignKey(Achievement, models.CASCADE, related_name="matches")
+    # What exactly was compared.
+    demand_revision = models.ForeignKey("catalog.DemandRevision", models.PROTECT)
+    achievement_revision = models.ForeignKey("catalog.AchievementRevision", models.PROTECT)
+    engine = models.CharField(max_length=40)
+    model = models.ForeignKey(EmbeddingModel, models.PROTECT, related_name="+")
+    # Comparable among the matches of one demand only.
+    score = models.FloatField()
+    rank = models.PositiveSmallIntegerField()
+    # Each part 0 to 1, or absent where neither side says anything about it.
+    parts = models.JSONField(default=dict)
+    # Evidence: rows of `explanation.constraint_grid`, sentence pairs, shared words.
+    grid = models.JSONField(default=list)
+    pairs = models.JSONField(default=list)
+    terms = models.JSONField(default=list)
+    explained_at = models.DateTimeField(null=True)
+    status = models.CharField(
+        max_length=10, choices=MatchStatus, default=MatchStatus.SUGGESTED, editable=False
+    )
+    # A person has acted on it (a review was accepted, a decision made): no run may remove it.
+    is_touched = models.BooleanField(default=False, editable=False)
+    # Its listing is being changed; nobody can decide until it is published again.
+    is_frozen = models.BooleanField(default=False, editable=False)
+    # When the present turn ends: the review's or the answers' deadline.
+    due_on = models.DateField(null=True, editable=False)
+    decided_at = models.DateTimeField(null=True, editable=False)
+    introduced_at = models.DateTimeField(null=True, editable=False)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    updated_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    objects = MatchQuerySet.as_manager()
+
+    class Meta:
+        ordering = ("-score", "pk")
+        constraints = [
+            # Two matcher runs may overlap. The database refuses the second pair.
+            models.UniqueConstraint(fields=("demand", "achievement"), name="match_pair_once"),
+        ]
+        indexes = [
+            models.Index(fields=("demand", "status"), name="match_of_demand"),
+            models.Index(fields=("achievement", "status"), name="match_of_achievement"),
+            models.Index(fields=("status", "due_on"), name="match_clock"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.number}: {self.demand} × {self.achievement}"
+
+    @property
+    def number(self) -> str:
+        return f"M-{timezone.localtime(self.created_at):%Y%m%d}-{self.pk:04d}"
+
+    def get_absolute_url(self) -> str:
+        return reverse("match_detail", args=[self.number])
+
+    def listing(self, side: str) -> Listing:
+        return self.demand if side == Side.DEMAND else self.achievement
+
+    def move_to(self, status: MatchStatus) -> None:
+        """Change the status in memory. The caller holds the row lock, and saves.
+
+        Raises `IllegalMove` with a sentence.
+        """
+        if status not in MOVES.get(self.status, set()):
+            raise IllegalMove(
+                gettext("A match that is “%(before)s” cannot become “%(after)s”.")
+                % {"before": self.get_status_display(), "after": status.label}
+            )
+        self.status = status
+
+
+class ReviewQuerySet(models.QuerySet["Review"]):
+    def open(self) -> Self:
+        return self.filter(status__in=(ReviewStatus.ASSIGNED, ReviewStatus.ACCEPTED))
+
+    def open_to(self, user: User) -> Self:
+        """Return the reviews that `user` may read: their own, unless handed back or taken away."""
+        return self.filter(
+            manager=user,
+            status__in=(ReviewStatus.ASSIGNED, ReviewStatus.ACCEPTED, ReviewStatus.SUBMITTED),
+        )
+
+
+class Review(models.Model):
+    """A manager's judgement of a match."""
+
+    match = models.ForeignKey(Match, models.CASCADE, related_name="reviews")
+    manager = models.ForeignKey(User, models.PROTECT, related_name="reviews")
+    status = models.CharField(
+        max_length=11, choices=ReviewStatus, default=ReviewStatus.ASSIGNED, editable=False
+    )
+    # Why this manager: {"classes": [...], "load": n, "capacity": n, "decided": n, "region": bool}.
+    assigned_because = models.JSONField(default=dict)
+    decision = models.CharField(max_length=7, choices=Decision, blank=True)
+    reasons = ArrayField(
+        models.CharField(max_length=13, choices=ReviewReason), default=list, blank=True
+    )
+    # Both sides read this once the match is approved; the owner also after a rejection.
+    comment = models.TextField(max_length=2000, blank=True)
+    due_on = models.DateField()
+    assigned_at = models.DateTimeField(default=timezone.now)
+    accepted_at = models.DateTimeField(null=True)
+    closed_at = models.DateTimeField(null=True)
+
+    objects = ReviewQuerySet.as_manager()
+
+    class Meta:
+        ordering = ("due_on", "pk")
+        constraints = [
+            # Two assignment runs may overlap: one open review of a match, never two.
+            models.UniqueConstraint(
+                fields=("match",),
+                condition=Q(status__in=("assigned", "accepted")),
+                name="review_one_open",
+            ),
+        ]
+        indexes = [models.Index(fields=("manager", "status", "due_on"), name="review_queue")]
+
+    def __str__(self) -> str:
+        return f"{self.match_id} / {self.manager}"
+
+    @property
+    def is_open(self) -> bool:
+        return self.status in (ReviewStatus.ASSIGNED, ReviewStatus.ACCEPTED)
+
+    def get_absolute_url(self) -> str:
+        return reverse("match_review", args=[self.match.number])
+
+    def move_to(self, status: ReviewStatus) -> None:
+        """Change the status in memory. The caller holds the match's lock, and saves."""
+        if status not in REVIEW_MOVES.get(self.status, set()):
+            raise IllegalMove(
+                gettext("A review that is “%(before)s” cannot become “%(after)s”.")
+                % {"before": self.get_status_display(), "after": status.label}
+            )
+        self.status = status
+
+
+class Consent(models.Model):
+    """One side's answer to an approved match."""
+
+    match = models.ForeignKey(Match, models.CASCADE, related_name="consents")
+    side = models.CharField(max_length=11, choices=Side)
+    agreed = models.BooleanField()
+    reason = models.CharField(max_length=10, choices=DeclineReason, blank=True)
+    note = models.CharField(max_length=1000, blank=True)
+    user = models.ForeignKey(User, models.PROTECT, related_name="+")
+    created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints = [
+            # Two colleagues who answer at once: the first counts, the second is told so.
+            models.UniqueConstraint(fields=("match", "side"), name="consent_once_a_side"),
+            models.CheckConstraint(
+                condition=Q(agreed=True) | ~Q(reason=""), name="consent_no_has_reason"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.match_id} {self.side} {self.agreed}"
+
+
+class MatchEvent(models.Model):
+    """One step in the life of a match: who, when, from, to, why. Never changed."""
+
+    class Verb(models.TextChoices):
+        SUGGESTED = "suggested", _("found")
+        SUPERSEDED = "superseded", _("replaced")
+        ASSIGNED = "assigned", _("assigned")
+        ACCEPTED = "accepted", _("review accepted")
+        VIEWED = "viewed", _("names viewed")
+        HANDED_BACK = "handed_back", _("handed back")
+        REFERRED = "referred", _("referred")
+        NO_RESPONSE = "no_response", _("no response in time")
+        APPROVED = "approved", _("approved")
+        REJECTED = "rejected", _("rejected")
+        AGREED = "agreed", _("agreed to meet")
+        DECLINED = "declined", _("declined")
+        INTRODUCED = "introduced", _("introduced")
+        LAPSED = "lapsed", _("lapsed")
+        FROZEN = "frozen", _("frozen while a listing is being changed")
+        UNFROZEN = "unfrozen", _("taken up again")
+
+    match = models.ForeignKey(Match, models.CASCADE, related_name="events")
+    actor = models.ForeignKey(User, models.PROTECT, null=True, related_name="+")
+    verb = models.CharField(max_length=11, choices=Verb)
+    before = models.CharField(max_length=10, choices=MatchStatus, blank=True)
+    after = models.CharField(max_length=10, choices=MatchStatus)
+    side = models.CharField(max_length=11, choices=Side, blank=True)
+    reason = models.CharField(max_length=200, blank=True)
+    note = models.TextField(max_length=2000, blank=True)
+    created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        ordering = ("created_at", "pk")
+        triggers = [
+            pgtrigger.Protect(
+                name="match_event_append_only", operation=pgtrigger.Update | pgtrigger.Delete
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.match_id} {self.verb}"
+
+
+def vector_model(listing_kind: str) -> type[Any]:
+    """Return the table of a list's windows: "demand" or "achievement"."""
+    return DemandVector if listing_kind == "demand" else AchievementVector
+
+
+def index_model(listing_kind: str) -> type[Any]:
+    """Return the table of a list's search index rows: "demand" or "achievement"."""
+    return DemandIndex if listing_kind == "demand" else AchievementIndex

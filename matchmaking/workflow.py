@@ -1,0 +1,105 @@
+"""The life of a match and of a review as tables. Touches no database."""
+
+from django.db.models import TextChoices
+from django.utils.translation import gettext_lazy as _
+
+from catalog.workflow import IllegalMove
+
+__all__ = ["MOVES", "OPEN", "REVIEW_MOVES", "IllegalMove", "MatchStatus", "ReviewStatus"]
+
+
+class MatchStatus(TextChoices):
+    SUGGESTED = "suggested", _("Suggested")
+    IN_REVIEW = "in_review", _("In review")
+    APPROVED = "approved", _("Approved, awaiting both sides")
+    INTRODUCED = "introduced", _("Introduced")
+    REJECTED = "rejected", _("Not approved")
+    DECLINED = "declined", _("Declined by one side")
+    LAPSED = "lapsed", _("Lapsed")
+    SUPERSEDED = "superseded", _("Replaced by a newer result")
+
+
+M = MatchStatus
+
+# The whole workflow. A status that is not a key is final. A referral is no status of its own:
+# the match stays in review, and another manager's review opens (see REVIEW_MOVES).
+MOVES: dict[str, set[MatchStatus]] = {
+    M.SUGGESTED: {M.IN_REVIEW, M.SUPERSEDED},
+    M.IN_REVIEW: {M.APPROVED, M.REJECTED, M.SUGGESTED, M.SUPERSEDED},
+    M.APPROVED: {M.INTRODUCED, M.DECLINED, M.LAPSED},
+    # A later run may find a replaced pair again.
+    M.SUPERSEDED: {M.SUGGESTED},
+}
+
+OPEN = (M.SUGGESTED, M.IN_REVIEW, M.APPROVED)
+
+
+class ReviewStatus(TextChoices):
+    ASSIGNED = "assigned", _("Assigned")
+    ACCEPTED = "accepted", _("Accepted")
+    SUBMITTED = "submitted", _("Submitted")
+    DECLINED = "declined", _("Handed back")
+    REFERRED = "referred", _("Referred")
+    NO_RESPONSE = "no_response", _("No response in time")
+    CANCELLED = "cancelled", _("No longer needed")
+
+
+R = ReviewStatus
+
+REVIEW_MOVES: dict[str, set[ReviewStatus]] = {
+    R.ASSIGNED: {R.ACCEPTED, R.DECLINED, R.NO_RESPONSE, R.CANCELLED},
+    R.ACCEPTED: {R.SUBMITTED, R.REFERRED, R.DECLINED, R.NO_RESPONSE, R.CANCELLED},
+}
+
+
+class Decision(TextChoices):
+    APPROVE = "approve", _("Approve and ask both sides")
+    REJECT = "reject", _("Reject")
+
+
+class ReviewReason(TextChoices):
+    """Why a manager decided so. The first four go with an approval, the rest with a rejection."""
+
+    MEASURED = "measured", _("Core must-haves are backed by measurements")
+    EXPERIENCE = "experience", _("The team has done similar projects")
+    NEGOTIABLE = "negotiable", _("The gap can be settled when they meet")
+    COMPLEMENT = "complement", _("Different approach, same problem solved")
+    INDICATOR_GAP = "indicator_gap", _("A must-have is not met")
+    IMMATURE = "immature", _("Not mature enough")
+    PRICE = "price", _("Price and budget are too far apart")
+    OFF_TOPIC = "off_topic", _("Another problem under similar words")
+    NO_EVIDENCE = "no_evidence", _("Results are not backed by evidence")
+    OTHER = "other", _("Other, see the comment")
+
+
+REASONS_FOR: dict[str, tuple[ReviewReason, ...]] = {
+    Decision.APPROVE: (
+        ReviewReason.MEASURED,
+        ReviewReason.EXPERIENCE,
+        ReviewReason.NEGOTIABLE,
+        ReviewReason.COMPLEMENT,
+        ReviewReason.OTHER,
+    ),
+    Decision.REJECT: (
+        ReviewReason.INDICATOR_GAP,
+        ReviewReason.IMMATURE,
+        ReviewReason.PRICE,
+        ReviewReason.OFF_TOPIC,
+        ReviewReason.NO_EVIDENCE,
+        ReviewReason.OTHER,
+    ),
+}
+
+
+class Side(TextChoices):
+    DEMAND = "demand", _("Demand side")
+    ACHIEVEMENT = "achievement", _("Achievement side")
+
+
+class DeclineReason(TextChoices):
+    INDICATORS = "indicators", _("Indicators fall short")
+    PRICE = "price", _("Price")
+    TIMING = "timing", _("Timing")
+    PARTNER = "partner", _("Already has a partner")
+    DIRECTION = "direction", _("Plans have changed")
+    OTHER = "other", _("Other")
