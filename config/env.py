@@ -6,6 +6,7 @@ value is either understood or refused, and the refusal names the variable.
 
 import os
 
+import dj_database_url
 from django.core.exceptions import ImproperlyConfigured
 
 _TRUE = frozenset({"1", "true", "yes", "on"})
@@ -64,3 +65,14 @@ def listing(name: str, default: list[str]) -> list[str]:
     """Return the variable as a list; its parts are separated by commas."""
     parts = [part.strip() for part in text(name, "").split(",")]
     return [part for part in parts if part] or default
+
+
+def database(url: str) -> dj_database_url.DBConfig:
+    """Return Django's settings of a database; a connection is kept, and tested before it is reused."""
+    try:
+        return dj_database_url.parse(url, conn_max_age=60, conn_health_checks=True)
+    except (ValueError, dj_database_url.ParseError, dj_database_url.UnknownSchemeError):
+        # The address may hold a password, so it is not shown.
+        raise ImproperlyConfigured(
+            "DATABASE_URL must read postgres://user:password@host:port/name."
+        ) from None

@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-import dj_database_url
 from csp.constants import NONE, SELF
 from django.utils.translation import gettext_lazy as _
 from kombu import Queue
@@ -85,15 +84,7 @@ CRISPY_TEMPLATE_PACK = "bootstrap5"
 
 # --- Database, cache, sessions ----------------------------------------------------------------
 
-DATABASES = {
-    "default": {
-        **dj_database_url.parse(
-            env.text("DATABASE_URL", "postgres://keqiao@localhost/keqiao"),
-            conn_max_age=60,
-            conn_health_checks=True,
-        ),
-    }
-}
+DATABASES = {"default": env.database(env.text("DATABASE_URL", "postgres://keqiao@localhost/keqiao"))}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 REDIS_URL = env.text("REDIS_URL", "redis://localhost:6379/0")

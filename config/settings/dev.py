@@ -3,8 +3,6 @@
 import os
 import secrets
 
-import dj_database_url
-
 from config import env
 from config.embedded import running_urls
 from config.settings.base import *  # noqa: F403
@@ -39,7 +37,7 @@ SECRET_KEY = env.text("SECRET_KEY", "") or _kept_secret()
 # A command in another terminal works on the services that `make run` started.
 _urls = running_urls(VAR_DIR)
 if _urls and not env.text("DATABASE_URL", ""):
-    DATABASES["default"].update(dj_database_url.parse(_urls["DATABASE_URL"]))
+    DATABASES["default"] = env.database(_urls["DATABASE_URL"])
 if _urls and not env.text("REDIS_URL", ""):
     REDIS_URL = CELERY_BROKER_URL = CELERY_RESULT_BACKEND = _urls["REDIS_URL"]
     CACHES["default"]["LOCATION"] = REDIS_URL
