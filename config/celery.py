@@ -4,6 +4,8 @@ import os
 
 from celery import Celery
 
+from config import heartbeat  # noqa: F401  (its signal handlers)
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.dev")
 
 app = Celery("keqiao")

@@ -26,6 +26,7 @@ from types import FrameType
 from honcho.environ import parse_procfile
 from honcho.printer import Message, Printer
 
+from config import env
 from config.embedded import AlreadyLocked, FolderLock, ServiceError, Services, die_with_parent
 from config.prepare import LOGINS
 
@@ -61,6 +62,8 @@ class Child:
 @dataclass
 class Supervisor:
     var: Path = field(default_factory=lambda: Path(os.environ.get("KEQIAO_VAR") or ROOT / "var"))
+    procfile: Path = ROOT / "Procfile"
+    preparation: tuple[str, ...] = (sys.executable, "-m", "config.prepare")
     children: list[Child] = field(default_factory=list)
     services: Services | None = None
     printer: Printer = field(default_factory=lambda: Printer(sys.stdout, width=13))
@@ -99,7 +102,7 @@ class Supervisor:
             self._start_services(environment)
         self._prepare(environment)
         self._note_address(address)
-        procfile = parse_procfile((ROOT / "Procfile").read_text())
+        procfile = parse_procfile(self.procfile.read_text())
         for number, (name, command) in enumerate(procfile.processes.items()):
             child = Child(name, command, COLOURS[number % len(COLOURS)])
             self.children.append(child)
@@ -149,7 +152,7 @@ class Supervisor:
 
     def _prepare(self, environment: dict[str, str]) -> None:
         self.step = subprocess.Popen(
-            [sys.executable, "-m", "config.prepare"],
+            self.preparation,
             cwd=ROOT,
             env=environment,
             stdin=subprocess.DEVNULL,
@@ -220,7 +223,8 @@ class Supervisor:
         text = logins.read_text().strip() if logins.exists() else ""
         lines = [f"KeQiao is ready after {seconds:.0f} s: {address}", *text.splitlines()]
         rule = "-" * 72
-        print("\n".join(["", rule, *lines, rule, "Ctrl-C stops it.", ""]), flush=True)
+        with suppress(OSError, ValueError):
+            print("\n".join(["", rule, *lines, rule, "Ctrl-C stops it.", ""]), flush=True)
 
     # --- Stopping -----------------------------------------------------------------------------
 
@@ -315,6 +319,7 @@ def _kill_group(pid: int, signum: signal.Signals) -> None:
 
 
 def main() -> int:
+    env.read_file(ROOT / ".env")
     return Supervisor().run()
 
 

@@ -10,7 +10,8 @@ from config import env
 from config.logs import logging_settings
 
 BASE_DIR = Path(__file__).resolve().parent.parent.parent
-VAR_DIR = BASE_DIR / "var"
+# Everything that is made at run time: the embedded services' data, the model, static files.
+VAR_DIR = Path(env.text("KEQIAO_VAR", str(BASE_DIR / "var")))
 
 SITE_NAME = env.text("SITE_NAME", "科桥 KeQiao")
 SITE_OPERATOR = env.text("SITE_OPERATOR", "")

@@ -2,11 +2,15 @@
 
 import os
 import secrets
+from pathlib import Path
 
 from config import env
 from config.embedded import running_urls
-from config.settings.base import *  # noqa: F403
-from config.settings.base import CACHES, DATABASES, STORAGES, VAR_DIR
+
+env.read_file(Path(__file__).resolve().parent.parent.parent / ".env")
+
+from config.settings.base import *  # noqa: E402, F403
+from config.settings.base import CACHES, DATABASES, STORAGES, VAR_DIR  # noqa: E402
 
 DEBUG = env.flag("DEBUG", True)
 ALLOWED_HOSTS = env.listing("ALLOWED_HOSTS", ["*"])

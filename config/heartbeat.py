@@ -1,0 +1,75 @@
+"""Workers say every few seconds that they are there and, where it is theirs, that the model works.
+
+/healthz/ reads these notes from the cache. Asking the workers instead (Celery's inspect) takes a
+second of silence to learn that nobody answers, and a worker that is busy looks dead.
+"""
+
+import threading
+from typing import Any
+
+import structlog
+from celery.signals import worker_ready, worker_shutting_down
+
+logger = structlog.get_logger(__name__)
+
+INTERVAL = 5.0
+# Three beats missed: the worker is gone, or stands still.
+EXPIRY = 15
+QUEUES = ("query", "encode", "match", "default")
+# Whoever consumes this queue holds the model.
+MODEL_QUEUE = "query"
+
+_stop = threading.Event()
+
+
+def key(queue: str) -> str:
+    """Name the cache entry in which a queue's worker reports."""
+    return f"worker:{queue}"
+
+
+@worker_ready.connect
+def begin(sender: Any, **kwargs: object) -> None:
+    """Load the model where this worker needs it, then report until the worker stops.
+
+    Loading here, before the first message is taken, spares the first visitor the wait.
+    """
+    queues = _queues(sender)
+    _stop.clear()
+    if MODEL_QUEUE in queues and not _load_model():
+        return
+    threading.Thread(target=_beat, args=(queues,), name="heartbeat", daemon=True).start()
+
+
+@worker_shutting_down.connect
+def end(**kwargs: object) -> None:
+    """Stop reporting: a worker on its way out takes no more work."""
+    _stop.set()
+
+
+def _queues(sender: Any) -> list[str]:
+    return sorted(queue.name for queue in sender.task_consumer.queues)
+
+
+def _load_model() -> bool:
+    from django.utils.module_loading import import_string
+
+    try:
+        import_string("matchmaking.retrieval.encoders.get_encoder")()
+    except Exception:
+        # Whatever is wrong with the model, the worker shall stay up, say so, and not be counted.
+        logger.exception("The embedding model cannot be loaded; see EMBEDDING_MODEL.")
+        return False
+    return True
+
+
+def _beat(queues: list[str]) -> None:
+    from django.core.cache import cache
+
+    while True:
+        try:
+            cache.set_many({key(queue): True for queue in queues}, timeout=EXPIRY)
+        except Exception as exc:
+            # The broker restarts; the worker itself will reconnect, and so do we.
+            logger.warning("heartbeat failed", reason=type(exc).__name__)
+        if _stop.wait(INTERVAL):
+            return
