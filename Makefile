@@ -12,7 +12,7 @@ STAMPS := var/stamps
 PACKAGES := $(VENV)/.packages
 ASSETS := $(STAMPS)/assets
 MESSAGES := $(STAMPS)/messages
-MODEL := $(STAMPS)/model
+MODEL := var/models/multilingual-e5-small
 CATALOGUES := $(wildcard locale/*/LC_MESSAGES/django.po */locale/*/LC_MESSAGES/django.po)
 SOURCES := accounts catalog matchmaking config tests benchmarks manage.py
 
@@ -23,7 +23,7 @@ SOURCES := accounts catalog matchmaking config tests benchmarks manage.py
 help: ## List the targets
 	@grep -hE '^[a-z-]+%?:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 16
 
-setup: $(PACKAGES) $(ASSETS) $(MESSAGES) $(MODEL) ## Install packages, assets, translations and the model
+setup: $(PACKAGES) $(ASSETS) $(MESSAGES) $(if $(EMBEDDING_MODEL),,$(MODEL)) ## Install packages, assets, translations and the model
 
 run: setup ## Run the whole platform; PORT=8080 chooses the port
 	@exec $(PY) -m config.supervisor
@@ -87,7 +87,4 @@ $(MESSAGES): $(CATALOGUES) | $(PACKAGES)
 	@mkdir -p $(STAMPS) && touch $@
 
 $(MODEL): | $(PACKAGES)
-	@if [ -z "$$EMBEDDING_MODEL" ] && [ ! -d var/models/multilingual-e5-small ]; then \
-		$(PY) manage.py prepare_model; \
-	fi
-	@mkdir -p $(STAMPS) && touch $@
+	$(PY) manage.py prepare_model
