@@ -1,0 +1,292 @@
+"""What every template of KeQiao shares: icons, status chips, money, dates, clocks, form fields."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from decimal import ROUND_HALF_UP, Decimal
+from typing import Any
+
+from django import forms, template
+from django.core.paginator import Page
+from django.forms.boundfield import BoundField
+from django.template.context import Context
+from django.templatetags.static import static
+from django.utils import timezone
+from django.utils.formats import date_format, number_format
+from django.utils.html import escape, format_html, format_html_join
+from django.utils.safestring import SafeString, mark_safe
+from django.utils.translation import get_language
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from accounts.workdays import working_days_left
+
+register = template.Library()
+
+# Icon and tone of every status, whichever app it belongs to. The word is the status' own label.
+STATUS_LOOK: dict[str, tuple[str, str]] = {
+    # listings
+    "draft": ("pencil", "unk"),
+    "submitted": ("clock", "now"),
+    "needs_info": ("alert-circle", "part"),
+    "rejected": ("circle-x", "unmet"),
+    "published": ("circle-check", "met"),
+    "expired": ("clock-off", "part"),
+    "fulfilled": ("circle-check", "met"),
+    "transferred": ("circle-check", "met"),
+    "closed": ("circle-minus", "unk"),
+    "suspended": ("player-pause", "unmet"),
+    "withdrawn": ("circle-minus", "unk"),
+    # matches and reviews
+    "suggested": ("sparkles", "unk"),
+    "in_review": ("clock", "now"),
+    "approved": ("circle-check", "met"),
+    "introduced": ("users", "met"),
+    "declined": ("circle-x", "unmet"),
+    "lapsed": ("clock-off", "unk"),
+    "superseded": ("refresh", "unk"),
+    "assigned": ("clock", "now"),
+    "accepted": ("user-check", "now"),
+    "referred": ("arrow-forward", "unk"),
+    "no_response": ("clock-off", "part"),
+    "cancelled": ("circle-minus", "unk"),
+    # organizations and managers
+    "pending": ("clock", "part"),
+    "verified": ("circle-check", "met"),
+    "certified": ("certificate", "met"),
+}
+
+
+@register.simple_tag
+def icon(name: str, extra: str = "") -> SafeString:
+    """Draw an icon of the sprite; the word beside it carries the meaning."""
+    return format_html(
+        '<svg class="kq-i{}" aria-hidden="true"><use href="{}#{}"/></svg>',
+        f" {extra}" if extra else "",
+        static("vendor/icons.svg"),
+        name,
+    )
+
+
+@register.simple_tag
+def chip(icon_name: str, tone: str, label: str) -> SafeString:
+    """Show a status: icon, word, colour, in that order of trust."""
+    return format_html('<span class="kq-st {}">{}{}</span>', tone, icon(icon_name), label)
+
+
+@register.simple_tag
+def status_chip(thing: Any) -> SafeString:
+    """Show the status of a listing, a match, a review, an organization or a manager."""
+    icon_name, tone = STATUS_LOOK[str(thing.status)]
+    return chip(icon_name, tone, thing.get_status_display())
+
+
+# --- Money --------------------------------------------------------------------------------------
+
+
+def _english() -> bool:
+    return (get_language() or "").startswith("en")
+
+
+def _short(number: Decimal) -> str:
+    """Write at most two decimals, and none that are zero."""
+    rounded = number.quantize(Decimal("0.01"), ROUND_HALF_UP).normalize()
+    places = max(0, -int(rounded.as_tuple().exponent))
+    return number_format(rounded, decimal_pos=places, use_l10n=True, force_grouping=True)
+
+
+def _amount(yuan: int) -> str:
+    """Return the figure with its unit; a space that does not break stands between them."""
+    if _english():
+        if abs(yuan) >= 1_000_000:
+            return f"CNY\u00a0{_short(Decimal(yuan) / 1_000_000)}\u00a0million"
+        return f"CNY\u00a0{_short(Decimal(yuan))}"
+    if abs(yuan) >= 100_000_000:
+        return _("%(figure)s hundred million yuan") % {"figure": _short(Decimal(yuan) / 10**8)}
+    return _("%(figure)s ten thousand yuan") % {"figure": _short(Decimal(yuan) / 10_000)}
+
+
+@register.filter
+def wan(yuan: int | None) -> str:
+    """Show whole yuan as people say them: “380 万元”, “CNY 3.8 million”. Nothing for None."""
+    return "" if yuan is None else _amount(int(yuan))
+
+
+@register.filter
+def wan_range(low: int | None, high: int | None) -> str:
+    """Show a budget or a price from `low` to `high`, either of which may be open."""
+    if low is None and high is None:
+        return _("negotiable")
+    if low is None or (low == 0 and high):
+        return f"≤\u00a0{_amount(int(high or 0))}"
+    if high is None:
+        return f"≥\u00a0{_amount(int(low))}"
+    if low == high:
+        return _amount(int(low))
+    return f"{_amount(int(low))}\u2013{_amount(int(high))}"
+
+
+# --- Dates and clocks ---------------------------------------------------------------------------
+
+
+@register.filter
+def day(value: dt.date | dt.datetime | None) -> str:
+    """Show a date: “11 月 18 日”, “18 Nov”; with its year when that is not this year."""
+    if value is None:
+        return ""
+    if isinstance(value, dt.datetime):
+        value = timezone.localtime(value).date() if timezone.is_aware(value) else value.date()
+    if _english():
+        return date_format(value, "j M" if value.year == timezone.localdate().year else "j M Y")
+    short = _("%(month)d month %(day)d day") % {"month": value.month, "day": value.day}
+    if value.year == timezone.localdate().year:
+        return short
+    return _("%(year)d year %(date)s") % {"year": value.year, "date": short}
+
+
+@register.filter
+def moment(value: dt.datetime | None) -> str:
+    """Show a date with the time of day: “11 月 18 日 14:05”."""
+    if value is None:
+        return ""
+    return f"{day(value)}\u00a0{timezone.localtime(value):%H:%M}"
+
+
+@register.simple_tag
+def clock(due_on: dt.date | None) -> SafeString | str:
+    """Show a deadline with the working days left: “还剩 3 个工作日（11 月 25 日前）”."""
+    if due_on is None:
+        return ""
+    today = timezone.localdate()
+    left = working_days_left(due_on, today)
+    if due_on < today:
+        # Overdue since a weekend: no working day is lost yet, but the date has passed.
+        late = max(-left, 1)
+        words = ngettext(
+            "%(count)d working day late (was due %(date)s)",
+            "%(count)d working days late (was due %(date)s)",
+            late,
+        ) % {"count": late, "date": day(due_on)}
+        return format_html('<span class="kq-st unmet">{}{}</span>', icon("alarm"), words)
+    if due_on == today or left == 0:
+        words = _("Due today (%(date)s)") % {"date": day(due_on)}
+        return format_html('<span class="kq-st part">{}{}</span>', icon("alarm"), words)
+    words = ngettext(
+        "%(count)d working day left (by %(date)s)",
+        "%(count)d working days left (by %(date)s)",
+        left,
+    ) % {"count": left, "date": day(due_on)}
+    return format_html('<span class="kq-clock">{}{}</span>', icon("alarm"), words)
+
+
+# --- Text ---------------------------------------------------------------------------------------
+
+_BEFORE_FIGURE = re.compile(r"(?<=[≤≥<>=±~～]) (?=[\d+-])")
+_AFTER_FIGURE = re.compile(r"(?<=\d) (?=[A-Za-zμµΩ℃°%‰个件台万元年月日天])")
+
+
+@register.filter
+def nbsp(text: object) -> str:
+    """Keep operator, number and unit on one line."""
+    return _AFTER_FIGURE.sub("\u00a0", _BEFORE_FIGURE.sub("\u00a0", str(text)))
+
+
+@register.filter
+def paragraphs(text: object) -> SafeString:
+    """Show a plain text: a paragraph for each block, its line ends kept, everything escaped."""
+    blocks = [block.strip("\n") for block in re.split(r"\n\s*\n", str(text).replace("\r\n", "\n"))]
+    return format_html_join(
+        "\n",
+        "<p>{}</p>",
+        ((mark_safe("<br>".join(escape(block).split("\n"))),) for block in blocks if block.strip()),
+    )
+
+
+# --- Addresses and pages --------------------------------------------------------------------------
+
+
+@register.simple_tag(takes_context=True)
+def query_string(context: Context, **changes: Any) -> str:
+    """Return the present query with some parameters changed; None or "" takes one out."""
+    query = context["request"].GET.copy()
+    for key, value in changes.items():
+        if value in (None, ""):
+            query.pop(key, None)
+        elif isinstance(value, (list, tuple)):
+            query.setlist(key, [str(item) for item in value])
+        else:
+            query[key] = str(value)
+    return f"?{query.urlencode()}" if query else "?"
+
+
+@register.inclusion_tag("_pagination.html", takes_context=True)
+def page_links(context: Context, page: Page[Any]) -> dict[str, Any]:
+    """Link the pages by number, keeping every other parameter of the address."""
+    numbers = page.paginator.get_elided_page_range(page.number, on_each_side=2, on_ends=1)
+    return {
+        "page": page,
+        "pages": [
+            {"number": number, "query": query_string(context, page=number)}
+            if isinstance(number, int)
+            else {"number": None}
+            for number in numbers
+        ],
+        "previous": query_string(context, page=page.number - 1) if page.has_previous() else "",
+        "next": query_string(context, page=page.number + 1) if page.has_next() else "",
+    }
+
+
+# --- Forms ----------------------------------------------------------------------------------------
+
+
+def _field_kind(widget: forms.Widget) -> str:
+    if isinstance(widget, forms.CheckboxInput):
+        return "check"
+    if isinstance(widget, forms.RadioSelect | forms.CheckboxSelectMultiple):
+        return "choices"
+    return "input"
+
+
+@register.inclusion_tag("_field.html", name="field")
+def form_field(bound: BoundField, suffix: str = "") -> dict[str, Any]:
+    """Show one field: label, hint below it, error, then the control.
+
+    Django itself ties hint and error to the control (`aria-describedby`, `aria-invalid`).
+    """
+    widget = bound.field.widget
+    kind = _field_kind(widget)
+    attrs: dict[str, Any] = {}
+    if kind == "input":
+        css = "form-select" if isinstance(widget, forms.Select) else "form-control"
+        own = widget.attrs.get("class", "")
+        attrs["class"] = f"{own} {css}".strip() + (" is-invalid" if bound.errors else "")
+    return {
+        "field": bound,
+        "kind": kind,
+        "control": bound.as_widget(attrs=attrs) if kind != "choices" else "",
+        "optional": not bound.field.required and kind == "input",
+        "suffix": suffix,
+    }
+
+
+@register.inclusion_tag("_fields.html")
+def form_fields(form: forms.BaseForm) -> dict[str, Any]:
+    """Show every field of a form, the hidden ones first."""
+    return {"form": form}
+
+
+@register.inclusion_tag("_error_summary.html")
+def error_summary(*given: forms.BaseForm | None) -> dict[str, Any]:
+    """List what has to be changed, each a link to its field. Shows nothing when all is well."""
+    items: list[dict[str, str]] = []
+    for form in given:
+        if form is None or not form.is_bound:
+            continue
+        items += [{"target": "", "label": "", "text": text} for text in form.non_field_errors()]
+        for bound in form:
+            items += [
+                {"target": bound.id_for_label or bound.auto_id, "label": bound.label, "text": text}
+                for text in bound.errors
+            ]
+    return {"items": items}
