@@ -173,7 +173,9 @@ class Services:
         _wait(process, connect, psycopg.OperationalError, "PostgreSQL", log)
         return f"postgres://{ROLE}@{quote(str(self._socket_dir), safe='')}/{DATABASE}"
 
-    def _create_cluster(self, data: Path, programs: Path, account: pwd.struct_passwd | None) -> None:
+    def _create_cluster(
+        self, data: Path, programs: Path, account: pwd.struct_passwd | None
+    ) -> None:
         version = data / "PG_VERSION"
         if version.exists():
             found = version.read_text().strip()

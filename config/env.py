@@ -34,7 +34,9 @@ def text(name: str, default: str | None = None) -> str:
     if value:
         return value
     if default is None:
-        raise ImproperlyConfigured(f"{name} is not set. Set it in the environment; see .env.example.")
+        raise ImproperlyConfigured(
+            f"{name} is not set. Set it in the environment; see .env.example."
+        )
     return default
 
 
@@ -47,7 +49,9 @@ def flag(name: str, default: bool) -> bool:
         return True
     if value in _FALSE:
         return False
-    raise ImproperlyConfigured(f"{name} must be 1 or 0 (or true/false, yes/no, on/off), not {value!r}.")
+    raise ImproperlyConfigured(
+        f"{name} must be 1 or 0 (or true/false, yes/no, on/off), not {value!r}."
+    )
 
 
 def integer(name: str, default: int, *, minimum: int = 0, maximum: int | None = None) -> int:
@@ -83,7 +87,7 @@ def listing(name: str, default: list[str]) -> list[str]:
 
 
 def database(url: str) -> dj_database_url.DBConfig:
-    """Return Django's settings of a database; a connection is kept, and tested before it is reused."""
+    """Return Django's settings of a database; a connection is kept, and tested before reuse."""
     try:
         return dj_database_url.parse(url, conn_max_age=60, conn_health_checks=True)
     except (ValueError, dj_database_url.ParseError, dj_database_url.UnknownSchemeError):

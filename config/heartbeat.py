@@ -73,3 +73,26 @@ def _beat(queues: list[str]) -> None:
             logger.warning("heartbeat failed", reason=type(exc).__name__)
         if _stop.wait(INTERVAL):
             return
+
+
+def main(queues: list[str]) -> int:
+    """Answer a container's health check: 0 if each queue's worker has reported lately.
+
+    python -m config.heartbeat query encode
+    """
+    import django
+
+    django.setup()
+    from django.core.cache import cache
+
+    found = cache.get_many([key(queue) for queue in queues])
+    missing = [queue for queue in queues if key(queue) not in found]
+    if missing:
+        print(f"nobody works on: {', '.join(missing)}")
+    return 1 if missing else 0
+
+
+if __name__ == "__main__":
+    import sys
+
+    sys.exit(main(sys.argv[1:]))

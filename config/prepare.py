@@ -1,4 +1,4 @@
-"""What `make run` does between the database's start and the first process: one Python start for all.
+"""What `make run` does between the database's start and the first process, in one Python.
 
     python -m config.prepare
 

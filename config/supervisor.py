@@ -76,7 +76,9 @@ class Supervisor:
         try:
             lock = FolderLock(self.var / "run.lock")
         except AlreadyLocked:
-            self.say(f"KeQiao already runs from this folder{self._known_address()}. Nothing was done.")
+            self.say(
+                f"KeQiao already runs from this folder{self._known_address()}. Nothing was done."
+            )
             return 1
         self._catch_signals()
         try:
@@ -287,7 +289,9 @@ def _is_free(host: str, port: int) -> bool:
         try:
             probe.bind((host, port))
         except PermissionError as exc:
-            raise CannotRun(f"Port {port} needs more rights than you have; choose another.") from exc
+            raise CannotRun(
+                f"Port {port} needs more rights than you have; choose another."
+            ) from exc
         except OSError:
             return False
     return True

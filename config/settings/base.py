@@ -85,7 +85,9 @@ CRISPY_TEMPLATE_PACK = "bootstrap5"
 
 # --- Database, cache, sessions ----------------------------------------------------------------
 
-DATABASES = {"default": env.database(env.text("DATABASE_URL", "postgres://keqiao@localhost/keqiao"))}
+DATABASES = {
+    "default": env.database(env.text("DATABASE_URL", "postgres://keqiao@localhost/keqiao"))
+}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 REDIS_URL = env.text("REDIS_URL", "redis://localhost:6379/0")
@@ -199,6 +201,12 @@ MATCH_TOP_K = env.integer("MATCH_TOP_K", 20, minimum=1, maximum=200)
 MATCH_FLOOR = env.decimal("MATCH_FLOOR", 0.0)
 # Stored with each match; raise it when a change of the engine should re-match everything.
 ENGINE_VERSION = "1"
+# At most this many matches of one demand are with managers at a time, so that every demand has
+# its turn.
+REVIEWS_PER_DEMAND = env.integer("REVIEWS_PER_DEMAND", 3, minimum=1, maximum=50)
+# Working days that a manager has for a review, and the sides for their answers.
+REVIEW_WORKING_DAYS = env.integer("REVIEW_WORKING_DAYS", 3, minimum=1, maximum=60)
+CONSENT_WORKING_DAYS = env.integer("CONSENT_WORKING_DAYS", 5, minimum=1, maximum=60)
 # Seconds that a page waits for a query's vector before it falls back to words alone.
 QUERY_ENCODE_TIMEOUT = 2.0
 

@@ -2,6 +2,7 @@
 
 import os
 import secrets
+from contextlib import suppress
 from pathlib import Path
 
 from config import env
@@ -28,10 +29,8 @@ def _kept_secret() -> str:
         draft = path.with_suffix(f".{os.getpid()}")
         draft.touch(mode=0o600)
         draft.write_text(secrets.token_urlsafe(50))
-        try:
+        with suppress(FileExistsError):
             os.link(draft, path)  # whoever is first wins, and nobody reads half a key
-        except FileExistsError:
-            pass
         draft.unlink()
     return path.read_text()
 

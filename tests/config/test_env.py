@@ -20,7 +20,7 @@ def test_a_flag_is_yes_or_no(monkeypatch, value, expected):
 def test_a_misspelt_flag_is_refused(monkeypatch):
     monkeypatch.setenv("KQ_FLAG", "ture")
 
-    with pytest.raises(ImproperlyConfigured, match="KQ_FLAG must be 1 or 0.*'ture'"):
+    with pytest.raises(ImproperlyConfigured, match=r"KQ_FLAG must be 1 or 0.*'ture'"):
         env.flag("KQ_FLAG", True)
 
 
@@ -59,7 +59,9 @@ def test_a_database_address_may_name_a_socket():
     assert settings["CONN_HEALTH_CHECKS"] is True
 
 
-@pytest.mark.parametrize("url", ["nonsense", "oracle://secret@host/name", "postgres://a:b@c:port/d"])
+@pytest.mark.parametrize(
+    "url", ["nonsense", "oracle://secret@host/name", "postgres://a:b@c:port/d"]
+)
 def test_a_broken_database_address_is_refused_without_being_shown(url):
     with pytest.raises(ImproperlyConfigured) as refusal:
         env.database(url)
