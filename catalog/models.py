@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from typing import TYPE_CHECKING, Any, Self
 
 import pghistory
 import pgtrigger
+from django.apps import apps
 from django.contrib.postgres.fields import ArrayField
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
@@ -87,6 +89,17 @@ class ListingQuerySet(models.QuerySet[Any]):
         if profile is not None and profile.is_certified:
             seen |= Q(status=ListingStatus.SUBMITTED)
         return self.filter(seen)
+
+    def by_number(self, number: str) -> Self:
+        """Return the listing with this public number, or nothing: also when it is malformed."""
+        match = re.fullmatch(rf"{self.model.NUMBER_PREFIX}-(\d{{4}})-(\d{{4,18}})", number)
+        if match is None:
+            return self.none()
+        year, pk = int(match[1]), int(match[2])
+        # The canonical spelling only: one listing, one address.
+        if pk == 0 or not 2000 <= year <= 2999 or match[2] != f"{pk:04d}":
+            return self.none()
+        return self.filter(pk=pk, created_at__year=year)
 
     def owned_by(self, user: User) -> Self:
         """Return the listings of organizations that `user` is an active member of."""
@@ -268,6 +281,11 @@ class Achievement(Listing):
     class Meta(Listing.Meta):
         verbose_name = _("achievement")
         verbose_name_plural = _("achievements")
+
+
+def revision_model(kind: str) -> type[Any]:
+    """Return the table of a list's revisions, which pghistory makes: append-only snapshots."""
+    return apps.get_model("catalog", f"{kind}revision")
 
 
 class ListingEvent(models.Model):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import re
 from typing import TYPE_CHECKING, Any, Self
 
 import pgtrigger
@@ -19,6 +21,7 @@ from accounts.models import User
 from catalog.models import Achievement, Demand
 from matchmaking.workflow import (
     MOVES,
+    OPEN,
     REVIEW_MOVES,
     Decision,
     DeclineReason,
@@ -66,6 +69,8 @@ class ListingIndex(models.Model):
     # Saturated BM25 weights by hashed word: of everything, and of what a visitor may read.
     terms = SparseVectorField(dimensions=TERM_DIMENSIONS)
     public_terms = SparseVectorField(dimensions=TERM_DIMENSIONS)
+    # Number of words, what BM25 calls the document's length.
+    length = models.PositiveIntegerField(default=0)
     # Why this text cannot be matched, "" where it can.
     problem = models.CharField(max_length=200, blank=True)
     indexed_at = models.DateTimeField(default=timezone.now)
@@ -183,10 +188,19 @@ class MatchQuerySet(models.QuerySet["Match"]):
             | Q(pk__in=Review.objects.open_to(user).values("match"))
         )
 
+    def by_number(self, number: str) -> Self:
+        """Return the match with this public number, or nothing: also when it is malformed."""
+        parts = re.fullmatch(r"M-(\d{8})-(\d{4,18})", number)
+        if parts is None or parts[2] != f"{int(parts[2]):04d}":
+            return self.none()
+        try:
+            day = dt.datetime.strptime(parts[1], "%Y%m%d").date()
+        except ValueError:
+            return self.none()
+        return self.filter(pk=int(parts[2]), created_at__date=day)
+
     def open(self) -> Self:
-        return self.filter(
-            status__in=(MatchStatus.SUGGESTED, MatchStatus.IN_REVIEW, MatchStatus.APPROVED)
-        )
+        return self.filter(status__in=OPEN)
 
     def with_listings(self) -> Self:
         return self.select_related(

@@ -1,0 +1,319 @@
+"""The life of a listing: written, submitted, published, changed, withdrawn."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from functools import partial
+from typing import Any, TypeVar
+
+import pghistory
+from django.core.exceptions import ValidationError
+from django.db import transaction
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from accounts.models import Organization, User
+from accounts.permissions import has_tie
+from catalog.models import CONTENT_FIELDS, Achievement, Demand, Listing, ListingEvent
+from catalog.signals import listing_left, listing_published
+from catalog.workflow import EDITABLE, IllegalMove, ListingDecision, ListingReason, ListingStatus
+
+L = TypeVar("L", bound=Listing)
+
+WRITABLE_FIELDS = (*CONTENT_FIELDS, "valid_until")
+# What takes a listing out of circulation on its owner's word.
+CLOSING = (ListingStatus.FULFILLED, ListingStatus.TRANSFERRED, ListingStatus.CLOSED)
+
+
+class OwnSide(Exception):
+    """Nobody decides on a listing of an organization they have a tie to."""
+
+
+def create_draft(
+    *, model: type[L], owner: Organization, actor: User, content: Mapping[str, Any]
+) -> L:
+    """Store a draft. Raises `ValidationError` where a field breaks its bounds."""
+    listing = model(owner=owner, created_by=actor)
+    _write(listing, content)
+    with transaction.atomic():
+        listing.save()
+        _log(listing, actor=actor, before="")
+    return listing
+
+
+@transaction.atomic
+def save_draft(*, listing: L, actor: User, content: Mapping[str, Any]) -> L:
+    """Store what was written so far. The listing stays a draft, or in need of information.
+
+    Raises `IllegalMove` in any other status, `ValidationError` for fields out of bounds.
+    """
+    listing = _lock(listing)
+    if listing.status not in (ListingStatus.DRAFT, ListingStatus.NEEDS_INFO):
+        raise IllegalMove(
+            _("This listing is “%(status)s”; it can no longer be saved as a draft.")
+            % {"status": listing.get_status_display()}
+        )
+    changed = _write(listing, content)
+    if changed:
+        listing.updated_at = timezone.now()
+        listing.save(update_fields=(*changed, "updated_at"))
+    return listing
+
+
+@transaction.atomic
+def submit(*, listing: L, actor: User, content: Mapping[str, Any] | None = None) -> L:
+    """Hand a listing in for review as a new version.
+
+    A published one is submitted again only if what is matched changes; a new `valid_until`
+    alone takes effect at once. Raises `IllegalMove`, or `ValidationError` when it is incomplete
+    or its organization is not verified.
+    """
+    listing = _lock(listing)
+    if listing.status not in EDITABLE:
+        raise IllegalMove(
+            _("This listing is “%(status)s”; it cannot be submitted.")
+            % {"status": listing.get_status_display()}
+        )
+    changed = _write(listing, content or {})
+    check_complete(listing)
+    if not listing.owner.is_verified:
+        raise ValidationError(
+            _("Your organization has not been verified yet. Drafts are kept until then.")
+        )
+    before = listing.status
+    if before == ListingStatus.PUBLISHED and not set(changed) & set(CONTENT_FIELDS):
+        if changed:
+            listing.updated_at = timezone.now()
+            listing.save(update_fields=(*changed, "updated_at"))
+            _log(listing, actor=actor, before=before)
+        return listing
+
+    listing.move_to(ListingStatus.SUBMITTED)
+    listing.version += 1
+    listing.submitted_at = listing.updated_at = timezone.now()
+    listing.save(update_fields=(*changed, "status", "version", "submitted_at", "updated_at"))
+    pghistory.create_event(listing, label="revision")
+    _log(listing, actor=actor, before=before)
+    if before == ListingStatus.PUBLISHED:
+        _announce(listing_left, listing)
+    return listing
+
+
+@transaction.atomic
+def decide(
+    *, listing: L, actor: User, decision: str, reason: str = "", note: str = ""
+) -> L:
+    """Publish a submitted listing, ask for more, or refuse it.
+
+    Raises `OwnSide` for a person with a tie to the owner, `ValidationError` when a reason is
+    missing, `IllegalMove` when somebody was faster.
+    """
+    listing = _lock(listing)
+    if has_tie(actor, [listing.owner_id]):
+        raise OwnSide
+    if listing.status != ListingStatus.SUBMITTED:
+        raise IllegalMove(
+            _("This listing has been handled meanwhile: it is “%(status)s” now.")
+            % {"status": listing.get_status_display()}
+        )
+    if decision != ListingDecision.PUBLISH:
+        if reason not in ListingReason.values:
+            raise ValidationError({"reason": _("Please choose a reason.")})
+        if reason == ListingReason.OTHER and not note.strip():
+            raise ValidationError({"note": _("Please say the reason in a sentence.")})
+        target = (
+            ListingStatus.NEEDS_INFO
+            if decision == ListingDecision.NEEDS_INFO
+            else ListingStatus.REJECTED
+        )
+        return _move(listing, target, actor=actor, reason=reason, note=note)
+    return _publish(listing, actor=actor, note=note)
+
+
+def _publish(listing: L, *, actor: User | None, note: str = "") -> L:
+    """Make a locked, submitted listing live."""
+    if listing.valid_until is not None and listing.valid_until < timezone.localdate():
+        raise ValidationError(_("It is valid until a day that has passed; it cannot be published."))
+    listing.published_at = timezone.now()
+    return _move(
+        listing, ListingStatus.PUBLISHED, actor=actor, note=note, save=("published_at",)
+    )
+
+
+@transaction.atomic
+def publish_trusted(*, listing: L, actor: User | None) -> L:
+    """Publish a listing of a trusted bulk load without a review, as its next version.
+
+    The caller vouches for the source. Raises `IllegalMove` unless it may be submitted.
+    """
+    listing = _lock(listing)
+    if listing.status != ListingStatus.SUBMITTED:
+        before = listing.status
+        listing.move_to(ListingStatus.SUBMITTED)
+        listing.version += 1
+        listing.submitted_at = timezone.now()
+        listing.save(update_fields=("status", "version", "submitted_at"))
+        pghistory.create_event(listing, label="revision")
+        _log(listing, actor=actor, before=before)
+    return _publish(listing, actor=actor)
+
+
+@transaction.atomic
+def withdraw(*, listing: L, actor: User, note: str = "") -> L:
+    """Take a listing back for good. Raises `IllegalMove` when it has ended already."""
+    return _move(_lock(listing), ListingStatus.WITHDRAWN, actor=actor, note=note)
+
+
+@transaction.atomic
+def close(*, listing: L, actor: User, status: str, note: str = "") -> L:
+    """End a published listing as fulfilled, transferred or closed without result."""
+    if status not in CLOSING:
+        raise ValidationError(_("Please choose how it ended."))
+    return _move(_lock(listing), ListingStatus(status), actor=actor, note=note)
+
+
+@transaction.atomic
+def suspend(*, listing: L, actor: User, note: str) -> L:
+    """Take a published listing out of circulation until an operator lets it back."""
+    return _move(_lock(listing), ListingStatus.SUSPENDED, actor=actor, note=note)
+
+
+@transaction.atomic
+def resume(*, listing: L, actor: User, note: str = "") -> L:
+    """Let a suspended listing back."""
+    listing = _lock(listing)
+    if listing.status != ListingStatus.SUSPENDED:
+        raise IllegalMove(_("This listing is not suspended."))
+    return _move(listing, ListingStatus.PUBLISHED, actor=actor, note=note)
+
+
+@transaction.atomic
+def confirm_valid(*, listing: L, actor: User, valid_until: dt.date) -> L:
+    """Take the owner's word that a listing is still true until `valid_until`.
+
+    Raises `ValidationError` for a day that has passed, `IllegalMove` for any but a published or
+    expired listing.
+    """
+    if valid_until <= timezone.localdate():
+        raise ValidationError({"valid_until": _("Please choose a day in the future.")})
+    listing = _lock(listing)
+    if listing.status == ListingStatus.EXPIRED:
+        listing.valid_until = valid_until
+        return _move(listing, ListingStatus.PUBLISHED, actor=actor, save=("valid_until",))
+    if listing.status != ListingStatus.PUBLISHED:
+        raise IllegalMove(
+            _("This listing is “%(status)s”; there is nothing to confirm.")
+            % {"status": listing.get_status_display()}
+        )
+    listing.valid_until = valid_until
+    listing.updated_at = timezone.now()
+    listing.save(update_fields=("valid_until", "updated_at"))
+    _log(listing, actor=actor, before=listing.status)
+    return listing
+
+
+def expire_overdue(*, limit: int = 500) -> int:
+    """Move published listings whose last day has passed to expired. Return how many."""
+    done = 0
+    for model in (Demand, Achievement):
+        overdue = model.objects.filter(
+            status=ListingStatus.PUBLISHED, valid_until__lt=timezone.localdate()
+        ).order_by("valid_until")
+        for pk in overdue.values_list("pk", flat=True)[:limit]:
+            with transaction.atomic():
+                listing = model.objects.select_for_update().get(pk=pk)
+                # Confirmed or withdrawn while we were on our way.
+                if listing.is_live or listing.status != ListingStatus.PUBLISHED:
+                    continue
+                _move(listing, ListingStatus.EXPIRED, actor=None)
+                done += 1
+    return done
+
+
+def check_complete(listing: Listing) -> None:
+    """Raise `ValidationError` by field for what a reviewer could not work without."""
+    missing: dict[str, str] = {}
+    if len(listing.title.strip()) < 4:
+        missing["title"] = _("Please write a title of at least 4 characters.")
+    if len(listing.summary.strip()) < 10:
+        missing["summary"] = _("Please write a public summary of at least 10 characters.")
+    if len(listing.body.strip()) < 30:
+        missing["body"] = _("Please describe it in at least 30 characters.")
+    if not listing.industry:
+        missing["industry"] = _("Please choose an industry.")
+    if not listing.region:
+        missing["region"] = _("Please choose a region.")
+    if not listing.modes:
+        missing["modes"] = _("Please choose at least one cooperation mode.")
+    if listing.valid_until is None or listing.valid_until <= timezone.localdate():
+        missing["valid_until"] = _("Please choose a day in the future.")
+    if missing:
+        raise ValidationError(missing)
+
+
+def _lock(listing: L) -> L:
+    """Read the row again and hold it until the transaction ends."""
+    return type(listing).objects.select_for_update(of=("self",)).select_related("owner").get(
+        pk=listing.pk
+    )
+
+
+def _write(listing: Listing, content: Mapping[str, Any]) -> list[str]:
+    """Set the given fields after checking them. Return the names of those that changed."""
+    unknown = set(content) - set(WRITABLE_FIELDS)
+    if unknown:
+        raise TypeError(f"not fields of a listing's content: {sorted(unknown)}")
+    changed = [name for name, value in content.items() if getattr(listing, name) != value]
+    for name in changed:
+        setattr(listing, name, content[name])
+    listing.clean_fields(exclude=("owner", "created_by", *_unchecked(listing)))
+    low, high = listing.money_min, listing.money_max
+    if low is not None and high is not None and low > high:
+        raise ValidationError({"money_max": _("The upper amount is below the lower one.")})
+    return changed
+
+
+def _unchecked(listing: Listing) -> list[str]:
+    # A draft may be saved before it has a title.
+    return [] if listing.title else ["title"]
+
+
+def _move(
+    listing: L,
+    status: ListingStatus,
+    *,
+    actor: User | None,
+    reason: str = "",
+    note: str = "",
+    save: tuple[str, ...] = (),
+) -> L:
+    """Change a locked listing's status, log it, and announce what others must know."""
+    before = listing.status
+    listing.move_to(status)
+    listing.updated_at = timezone.now()
+    listing.save(update_fields=(*save, "status", "updated_at"))
+    _log(listing, actor=actor, before=before, reason=reason, note=note)
+    if status == ListingStatus.PUBLISHED:
+        _announce(listing_published, listing)
+    elif before in (ListingStatus.PUBLISHED, ListingStatus.SUBMITTED):
+        _announce(listing_left, listing)
+    return listing
+
+
+def _log(
+    listing: Listing, *, actor: User | None, before: str, reason: str = "", note: str = ""
+) -> None:
+    ListingEvent.objects.create(
+        **{listing.kind: listing},
+        actor=actor,
+        before=before,
+        after=listing.status,
+        version=listing.version,
+        reason=reason,
+        note=note[:1000],
+    )
+
+
+def _announce(signal: Any, listing: Listing) -> None:
+    transaction.on_commit(partial(signal.send, sender=type(listing), listing=listing))

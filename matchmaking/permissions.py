@@ -1,0 +1,69 @@
+"""Questions about people and matches."""
+
+from __future__ import annotations
+
+from accounts.models import User
+from accounts.permissions import can_write_for, has_tie, is_certified_manager
+from matchmaking.models import Match, Review
+from matchmaking.workflow import MatchStatus, ReviewStatus, Side
+
+
+class ConflictOfInterest(Exception):
+    """A manager with a tie to one side may not review or decide its match."""
+
+
+def side_of(user: User, match: Match) -> Side | None:
+    """Return the side that `user` belongs to, None for everybody else.
+
+    One who belongs to both sides reads as the demand's; such a pair is never suggested.
+    """
+    own = set(
+        user.memberships.filter(
+            is_active=True,
+            organization__in=(match.demand.owner_id, match.achievement.owner_id),
+        ).values_list("organization", flat=True)
+    )
+    if match.demand.owner_id in own:
+        return Side.DEMAND
+    return Side.ACHIEVEMENT if match.achievement.owner_id in own else None
+
+
+def owner_of(match: Match, side: str) -> int:
+    return match.listing(side).owner_id
+
+
+def can_answer(user: User, match: Match) -> bool:
+    """Say whether `user` may agree or decline for the side they belong to."""
+    side = side_of(user, match)
+    return side is not None and can_write_for(user, owner_of(match, side))
+
+
+def has_conflict(user: User, match: Match) -> bool:
+    """Say whether `user` has or had a tie to either side."""
+    return has_tie(user, [match.demand.owner_id, match.achievement.owner_id])
+
+
+def is_reviewer(user: User, match: Match) -> bool:
+    """Say whether `user` has taken on the review of this match, or has decided it."""
+    return is_certified_manager(user) and Review.objects.filter(
+        match=match,
+        manager=user,
+        status__in=(ReviewStatus.ACCEPTED, ReviewStatus.SUBMITTED),
+    ).exists()
+
+
+def names_visible(user: User, match: Match) -> bool:
+    """Say whether `user` may read both organizations' names.
+
+    Both sides once they are introduced; the manager who took on the review; operators.
+    """
+    if user.is_operator or is_reviewer(user, match):
+        return True
+    return match.status == MatchStatus.INTRODUCED and side_of(user, match) is not None
+
+
+def contacts_visible(user: User, match: Match) -> bool:
+    """Say whether `user` may read both sides' contacts: after the introduction only."""
+    if match.status != MatchStatus.INTRODUCED:
+        return False
+    return user.is_operator or is_reviewer(user, match) or side_of(user, match) is not None

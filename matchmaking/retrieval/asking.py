@@ -1,0 +1,63 @@
+"""How a process without a model gets a text's vector: it asks a worker, and does not wait long."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import logging
+
+import numpy as np
+from celery import current_app
+from celery.exceptions import CeleryError
+from celery.exceptions import TimeoutError as NoAnswer
+from django.conf import settings
+from django.core.cache import cache
+from kombu.exceptions import OperationalError
+from numpy.typing import NDArray
+from redis.exceptions import RedisError
+
+logger = logging.getLogger(__name__)
+
+# The same words are searched again and again: pages of one result, popular examples.
+REMEMBER_SECONDS = 3600
+# After a worker did not answer, the next readers do not wait for it again so soon.
+GIVE_UP_SECONDS = 10
+# Longer questions say nothing more; one window of the encoder.
+QUESTION_LIMIT = 500
+
+
+def encode_in_worker(text: str) -> NDArray[np.float32] | None:
+    """Return the unit vector of a query, or None when no worker answers within the time set."""
+    text = text[:QUESTION_LIMIT].strip()
+    if not text:
+        return None
+    key = "query:" + hashlib.sha256(f"{settings.EMBEDDING_MODEL}\n{text}".encode()).hexdigest()
+    try:
+        if (known := cache.get(key)) is not None:
+            return unpack(known)
+        if cache.get("query:no-answer"):
+            return None
+        answer = current_app.send_task(
+            "matchmaking.tasks.encode_query",
+            args=[text],
+            expires=settings.QUERY_ENCODE_TIMEOUT,
+            retry=False,
+        )
+        packed: str = answer.get(timeout=settings.QUERY_ENCODE_TIMEOUT)
+    except NoAnswer:
+        logger.warning("No encode worker answered within %s s.", settings.QUERY_ENCODE_TIMEOUT)
+        cache.set("query:no-answer", True, GIVE_UP_SECONDS)
+        return None
+    except (CeleryError, OperationalError, RedisError, OSError) as error:
+        logger.warning("The encode worker could not be asked: %s", error)
+        return None
+    cache.set(key, packed, REMEMBER_SECONDS)
+    return unpack(packed)
+
+
+def pack(vector: NDArray[np.float32]) -> str:
+    return base64.b64encode(vector.astype("<f4").tobytes()).decode("ascii")
+
+
+def unpack(packed: str) -> NDArray[np.float32]:
+    return np.frombuffer(base64.b64decode(packed), dtype="<f4").astype(np.float32)

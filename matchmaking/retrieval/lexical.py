@@ -1,0 +1,109 @@
+"""The lexical leg: words of Chinese and Latin texts, and BM25 as an inner product.
+
+BM25 (Robertson and Zaragoza 2009, "The Probabilistic Relevance Framework") of a query q and a
+document d is a sum over shared words of idf(word) x saturated frequency(word, d). So a document
+is stored as a sparse vector of saturated frequencies and a query is one of idf; PostgreSQL
+computes their inner product (pgvector's sparsevec). Divided by the sum of the query's idf times
+the largest possible saturation, a score lies between 0 and 1 and says which share of what the
+query asks for is there: that makes scores comparable with a cosine, and a leg that finds
+nothing (words across languages) adds nothing.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import unicodedata
+import zlib
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cache
+
+import rjieba
+from opencc import OpenCC
+
+from matchmaking.models import TERM_DIMENSIONS
+
+K1 = 1.2
+B = 0.75
+# A document longer than this says what it is about before its end (20,000 characters are
+# about 9,000 words); sparsevec takes at most 16,000.
+MAX_CHARACTERS = 40_000
+MAX_TERMS = 8_000
+# A query's cost grows with its words. The 100 rarest of a long demand decide the ranking.
+MAX_QUERY_TERMS = 200
+
+_WORD = re.compile(r"\w", re.UNICODE)
+# Words that say nothing about a technology. Function words and the furniture of listings.
+STOP_WORDS = frozenset(
+    """的 了 和 与 及 或 在 是 为 对 从 由 到 以 于 将 被 把 并 而 且 也 都 就 等 中 上 下 内 其 该 此 这 那 各
+    有 可 能 会 要 应 需 我 你 他 我们 我司 本 个 一 一种 一个 一项 进行 通过 采用 使用 利用 基于 实现 具有 可以
+    能够 需要 以及 相关 主要 目前 现有 问题 要求 提供 达到 不 无 a an the of and or in on for to with by from
+    is are be as at that this it its we our""".split()
+)
+
+
+@cache
+def _to_simplified() -> OpenCC:
+    return OpenCC("t2s")
+
+
+def words(text: str) -> list[str]:
+    """Return the words of a text in order, Traditional folded to Simplified, lower case.
+
+    Long Chinese words come with the shorter ones inside them, as jieba's search mode cuts.
+    """
+    text = unicodedata.normalize("NFKC", text[:MAX_CHARACTERS])
+    text = _to_simplified().convert(text).lower()
+    return [
+        word
+        for word in rjieba.cut_for_search(text)
+        if _WORD.search(word) and word not in STOP_WORDS and len(word) <= 40
+    ]
+
+
+def term_id(word: str) -> int:
+    """Return the dimension of a word, stable across processes and machines."""
+    return zlib.crc32(word.encode()) % TERM_DIMENSIONS
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """What BM25 knows of a corpus. `frequency` holds term ids; absent means in no document."""
+
+    documents: int
+    average_length: float
+    frequency: Mapping[int, int]
+
+    def idf(self, term: int) -> float:
+        """Inverse document frequency, never negative (Lucene's form)."""
+        df = self.frequency.get(term, 0)
+        return math.log(1 + (max(self.documents, df) - df + 0.5) / (df + 0.5))
+
+
+# Before a corpus has been counted every word weighs the same.
+NO_STATISTICS = Statistics(documents=0, average_length=100.0, frequency={})
+
+
+def document_terms(tokens: Iterable[str], average_length: float) -> dict[int, float]:
+    """Return a document's saturated word frequencies by term id, each between 0 and K1 + 1."""
+    counts = Counter(term_id(token) for token in tokens)
+    length = sum(counts.values())
+    norm = K1 * (1 - B + B * length / max(average_length, 1.0))
+    kept = counts.most_common(MAX_TERMS)
+    return {term: count * (K1 + 1) / (count + norm) for term, count in kept}
+
+
+def query_terms(tokens: Iterable[str], statistics: Statistics) -> dict[int, float]:
+    """Return a query's weights by term id.
+
+    The inner product with `document_terms` is then between 0 and 1. A word that the query
+    repeats counts once: repeating is a habit of long texts, not a wish.
+    """
+    idf = {term: statistics.idf(term) for term in {term_id(token) for token in tokens}}
+    rarest = sorted(idf.items(), key=lambda item: (-item[1], item[0]))[:MAX_QUERY_TERMS]
+    bound = sum(weight for _, weight in rarest) * (K1 + 1)
+    if bound <= 0:
+        return {}
+    return {term: weight / bound for term, weight in rarest}

@@ -1,0 +1,23 @@
+"""Word counts of a corpus, as BM25 reads them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from matchmaking.models import CorpusStatistics, TermFrequency
+from matchmaking.retrieval import lexical
+
+
+def load_statistics(corpus: str, tokens: Iterable[str] | None = None) -> lexical.Statistics:
+    """Return a corpus's counts ("demand" or "achievement"): all, or those of `tokens` alone."""
+    row = CorpusStatistics.objects.filter(corpus=corpus).first()
+    if row is None:
+        return lexical.NO_STATISTICS
+    frequency = TermFrequency.objects.filter(corpus=row)
+    if tokens is not None:
+        frequency = frequency.filter(term__in={lexical.term_id(token) for token in tokens})
+    return lexical.Statistics(
+        documents=row.documents,
+        average_length=row.average_length,
+        frequency=dict(frequency.values_list("term", "documents")),
+    )

@@ -1,0 +1,76 @@
+"""How a listing's text is cut for an encoder that reads 512 tokens at once."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import NamedTuple
+
+# Changing how texts are cut makes every stored vector stale: count this up with it.
+LAYOUT = 1
+
+# One window: some 360 Chinese characters (about 1.2 a token) or 1,440 Latin ones (about 4).
+WINDOW_WIDTH = 1440
+CHINESE_WIDTH = 4
+# 20,000 Chinese characters make 56 windows; what stands behind them changes no ranking.
+MAX_WINDOWS = 64
+
+_SENTENCE = re.compile(r"[^。！？；!?;\n]*(?:[。！？；!?;\n]+|$)")
+
+
+class Window(NamedTuple):
+    """`is_public`: made only of what a visitor may read."""
+
+    text: str
+    is_public: bool
+
+
+def width(text: str) -> int:
+    """Return about how much of a window a text takes."""
+    return sum(CHINESE_WIDTH if char > "⺀" else 1 for char in text)
+
+
+def split_text(text: str, limit: int = WINDOW_WIDTH) -> list[str]:
+    """Cut a text into pieces of at most `limit`, at ends of sentences where possible."""
+    pieces: list[str] = []
+    piece, used = "", 0
+    for sentence in _sentences(text, limit):
+        size = width(sentence)
+        if piece and used + size > limit:
+            pieces.append(piece.strip())
+            piece, used = "", 0
+        piece += sentence
+        used += size
+    pieces.append(piece.strip())
+    return [piece for piece in pieces if piece]
+
+
+def _sentences(text: str, limit: int) -> list[str]:
+    """Return sentences; one that is longer than a window is cut hard."""
+    found: list[str] = []
+    # At worst every character is Chinese.
+    hard = max(1, limit // CHINESE_WIDTH)
+    for sentence in _SENTENCE.findall(text):
+        if width(sentence) <= limit:
+            found.append(sentence)
+        else:
+            found.extend(sentence[at : at + hard] for at in range(0, len(sentence), hard))
+    return found
+
+
+def listing_windows(
+    *, title: str, summary: str, keywords: Sequence[str], body: str
+) -> list[Window]:
+    """Return a listing's windows: first what is public, then title and body piece by piece."""
+    head = "\n".join(part for part in (title, summary, "，".join(keywords)) if part.strip())
+    public = split_text(head)
+    windows = [Window(public[0], True)] if public else []
+    if body.strip():
+        # The title leads each piece: a paragraph alone often does not say what it is about.
+        lead = title.strip()[:200]
+        room = max(WINDOW_WIDTH - width(lead), WINDOW_WIDTH // 2)
+        windows += [
+            Window(f"{lead}\n{piece}" if lead else piece, False)
+            for piece in split_text(body, room)
+        ]
+    return windows[:MAX_WINDOWS]

@@ -1,0 +1,119 @@
+"""The answers of both sides to an approved match."""
+
+from __future__ import annotations
+
+from django.core.exceptions import ValidationError
+from django.db import transaction
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from accounts.models import User
+from matchmaking.models import Consent, Match, MatchEvent
+from matchmaking.workflow import DeclineReason, IllegalMove, MatchStatus, Side
+
+
+@transaction.atomic
+def answer(
+    *, match: Match, side: str, actor: User, agreed: bool, reason: str = "", note: str = ""
+) -> Match:
+    """Record one side's answer. The second yes introduces them; a no ends the match.
+
+    The caller has checked that `actor` may speak for `side`. Raises `ValidationError` for a no
+    without a reason, `IllegalMove` when it is not open, or this side has answered.
+    """
+    match = (
+        Match.objects.select_for_update(of=("self",))
+        .select_related("demand", "achievement")
+        .get(pk=match.pk)
+    )
+    if Consent.objects.filter(match=match, side=side).exists():
+        raise IllegalMove(_("Your side has already answered; nothing was changed."))
+    if match.status != MatchStatus.APPROVED:
+        raise IllegalMove(
+            _("This match is “%(status)s”; it takes no answers.")
+            % {"status": match.get_status_display()}
+        )
+    if match.is_frozen:
+        raise IllegalMove(
+            _("One side is changing its listing. You can answer once it is published again.")
+        )
+    if not agreed:
+        if reason not in DeclineReason.values:
+            raise ValidationError({"reason": _("Please choose a reason.")})
+        if reason == DeclineReason.OTHER and not note.strip():
+            raise ValidationError({"note": _("Please say the reason in a sentence.")})
+    Consent.objects.create(
+        match=match,
+        side=Side(side),
+        agreed=agreed,
+        reason="" if agreed else reason,
+        note=note.strip()[:1000],
+        user=actor,
+    )
+    before = match.status
+    _log(
+        match,
+        MatchEvent.Verb.AGREED if agreed else MatchEvent.Verb.DECLINED,
+        actor,
+        before=before,
+        after=before if agreed else MatchStatus.DECLINED,
+        side=side,
+        reason="" if agreed else reason,
+        note=note.strip(),
+    )
+    if not agreed:
+        _end(match, MatchStatus.DECLINED)
+    elif Consent.objects.filter(match=match, agreed=True).count() == 2:
+        match.introduced_at = timezone.now()
+        _end(match, MatchStatus.INTRODUCED)
+        _log(
+            match, MatchEvent.Verb.INTRODUCED, None, before=before, after=MatchStatus.INTRODUCED
+        )
+    return match
+
+
+def lapse(*, match_id: int) -> bool:
+    """End an approved match whose answers did not come in time. Return whether it was."""
+    with transaction.atomic():
+        match = Match.objects.select_for_update().get(pk=match_id)
+        late = match.due_on is not None and match.due_on < timezone.localdate()
+        if match.status != MatchStatus.APPROVED or match.is_frozen or not late:
+            return False
+        _end(match, MatchStatus.LAPSED)
+        _log(
+            match,
+            MatchEvent.Verb.LAPSED,
+            None,
+            before=MatchStatus.APPROVED,
+            after=MatchStatus.LAPSED,
+        )
+    return True
+
+
+def _end(match: Match, status: MatchStatus) -> None:
+    match.move_to(status)
+    match.due_on, match.updated_at = None, timezone.now()
+    match.save(update_fields=("status", "due_on", "introduced_at", "updated_at"))
+
+
+def _log(
+    match: Match,
+    verb: str,
+    actor: User | None,
+    *,
+    before: str,
+    after: str,
+    side: str = "",
+    reason: str = "",
+    note: str = "",
+) -> None:
+    MatchEvent.objects.create(
+        match=match,
+        actor=actor,
+        verb=verb,
+        before=before,
+        after=after,
+        side=side,
+        reason=reason,
+        note=note,
+    )

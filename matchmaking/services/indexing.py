@@ -1,0 +1,267 @@
+"""Bringing what the engine knows of a listing up to date. Run by tasks; schedules nothing."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from django.db import connection, transaction
+from django.db.models import Exists, F, OuterRef, QuerySet
+from django.utils import timezone
+from pgvector import HalfVector, SparseVector
+
+from catalog.indicators import display
+from catalog.models import Achievement, Demand, Listing
+from catalog.workflow import ListingStatus
+from matchmaking.models import (
+    TERM_DIMENSIONS,
+    CorpusStatistics,
+    EmbeddingModel,
+    TermFrequency,
+    index_model,
+    vector_model,
+)
+from matchmaking.retrieval import lexical
+from matchmaking.retrieval.encoders import Encoder
+from matchmaking.retrieval.statistics import load_statistics
+from matchmaking.retrieval.windows import LAYOUT, Window, listing_windows
+
+LISTINGS: dict[str, type[Listing]] = {"demand": Demand, "achievement": Achievement}
+# Counts of words are made again when a corpus has grown or shrunk by this share.
+STATISTICS_DRIFT = 0.1
+# Weights follow when the average length of a corpus has moved by this share.
+LENGTH_DRIFT = 0.1
+
+
+class Prepared(NamedTuple):
+    listing: Any
+    digest: str
+    windows: list[Window]
+
+
+def register_model(encoder: Encoder) -> EmbeddingModel:
+    """Return the row of the encoder's model. Raises `ValueError` if its dimension changed."""
+    model, _ = EmbeddingModel.objects.get_or_create(
+        name=encoder.name,
+        revision=encoder.revision,
+        defaults={"dimension": encoder.dimension},
+    )
+    if model.dimension != encoder.dimension:
+        raise ValueError(f"{model} had {model.dimension} dimensions, now {encoder.dimension}.")
+    return model
+
+
+def current_model() -> EmbeddingModel | None:
+    """Return the model that an encode worker used last; the web process cannot load it to ask."""
+    return EmbeddingModel.objects.order_by("-created_at", "-pk").first()
+
+
+def stale(kind: str, model: EmbeddingModel | None) -> QuerySet[Any]:
+    """Return live listings whose current version this model has not indexed."""
+    fresh = index_model(kind).objects.filter(
+        listing=OuterRef("pk"), version=OuterRef("version"), model=model
+    )
+    return LISTINGS[kind].objects.live().filter(~Exists(fresh)).order_by("pk")
+
+
+def unmatched(kind: str, engine: str) -> QuerySet[Any]:
+    """Return live listings that are indexed, but not matched in their current version."""
+    waiting = index_model(kind).objects.filter(
+        listing=OuterRef("pk"), version=OuterRef("version")
+    ).exclude(matched_version=F("version"), matched_engine=engine)
+    return LISTINGS[kind].objects.live().filter(Exists(waiting)).order_by("pk")
+
+
+def refresh(*, kind: str, ids: Sequence[int], encoder: Encoder) -> list[int]:
+    """Index the listings whose text or model changed. Return those now ready to be matched.
+
+    Safe to run twice at once: whoever comes second finds the same vectors and writes nothing.
+    """
+    model = register_model(encoder)
+    listings = LISTINGS[kind].objects.filter(pk__in=ids, status=ListingStatus.PUBLISHED)
+    known = {row.pk: row for row in index_model(kind).objects.filter(pk__in=ids)}
+    todo: list[Prepared] = []
+    ready: list[int] = []
+    for listing in listings:
+        windows = _windows(listing)
+        digest = _digest(model, windows)
+        index = known.get(listing.pk)
+        if index is not None and index.digest == digest:
+            if index.version != listing.version:
+                index_model(kind).objects.filter(pk=listing.pk, digest=digest).update(
+                    version=listing.version
+                )
+            ready.append(listing.pk)
+        else:
+            todo.append(Prepared(listing, digest, windows))
+    if not todo:
+        return ready
+
+    texts = [window.text for prepared in todo for window in prepared.windows]
+    # Slow, so no transaction is open here.
+    encode = encoder.encode_queries if kind == "demand" else encoder.encode_passages
+    vectors = encode(texts) if texts else []
+    statistics = load_statistics("achievement")
+    own_statistics = statistics if kind == "achievement" else load_statistics("demand")
+    at = 0
+    with transaction.atomic():
+        # In one order, so that two batches with the same listings wait instead of dead-locking.
+        current = dict(
+            LISTINGS[kind]
+            .objects.select_for_update(of=("self",))
+            .filter(pk__in=[prepared.listing.pk for prepared in todo])
+            .order_by("pk")
+            .values_list("pk", "version")
+        )
+        for listing, digest, windows in todo:
+            rows, at = vectors[at : at + len(windows)], at + len(windows)
+            if current.get(listing.pk) != listing.version:
+                continue  # changed while we encoded; its own task is on the way
+            _store(kind, listing, digest, windows, rows, model, statistics, own_statistics)
+            ready.append(listing.pk)
+    return ready
+
+
+def _windows(listing: Listing) -> list[Window]:
+    return listing_windows(
+        title=listing.title,
+        summary=listing.summary,
+        keywords=listing.keywords,
+        body=_body_text(listing),
+    )
+
+
+def _body_text(listing: Listing) -> str:
+    """Return the body followed by the indicators as text, for both legs."""
+    rows = "；".join(f"{row.name} {display(row)}" for row in listing.indicator_rows())
+    return "\n".join(part for part in (listing.body, rows) if part)
+
+
+def public_text(listing: Listing) -> str:
+    return "\n".join((listing.title, listing.summary, " ".join(listing.keywords)))
+
+
+def full_text(listing: Listing) -> str:
+    return f"{public_text(listing)}\n{_body_text(listing)}"
+
+
+def _digest(model: EmbeddingModel, windows: list[Window]) -> str:
+    parts = [model.name, model.revision, LAYOUT, windows]
+    return hashlib.sha256(json.dumps(parts, ensure_ascii=False).encode()).hexdigest()
+
+
+def _store(
+    kind: str,
+    listing: Listing,
+    digest: str,
+    windows: list[Window],
+    vectors: Any,
+    model: EmbeddingModel,
+    statistics: lexical.Statistics,
+    own_statistics: lexical.Statistics,
+) -> None:
+    rows = vector_model(kind)
+    rows.objects.filter(listing=listing).delete()
+    rows.objects.bulk_create(
+        rows(
+            listing=listing,
+            model=model,
+            window=number,
+            is_public=window.is_public,
+            vector=HalfVector(vector),
+        )
+        for number, (window, vector) in enumerate(zip(windows, vectors, strict=True))
+    )
+    fields: dict[str, Any] = {
+        "model": model,
+        "version": listing.version,
+        "digest": digest,
+        "indexed_at": timezone.now(),
+        "problem": "" if windows else "empty",
+        **_term_fields(listing, own_statistics.average_length),
+    }
+    if kind == "demand":
+        tokens = lexical.words(full_text(listing))
+        fields["query_terms"] = _sparse(lexical.query_terms(tokens, statistics))
+    index_model(kind).objects.update_or_create(listing=listing, defaults=fields)
+
+
+def _term_fields(listing: Listing, average_length: float) -> dict[str, Any]:
+    tokens = lexical.words(full_text(listing))
+    public = lexical.words(public_text(listing))
+    return {
+        "terms": _sparse(lexical.document_terms(tokens, average_length)),
+        "public_terms": _sparse(lexical.document_terms(public, average_length)),
+        "length": len(tokens),
+    }
+
+
+def _sparse(terms: dict[int, float]) -> SparseVector:
+    return SparseVector(terms, TERM_DIMENSIONS)
+
+
+def statistics_are_old(corpus: str) -> bool:
+    """Say whether a corpus has changed so much that its words must be counted again."""
+    row = CorpusStatistics.objects.filter(corpus=corpus).first()
+    counted = 0 if row is None else row.documents
+    now = LISTINGS[corpus].objects.live().filter(search_index__isnull=False).count()
+    return abs(now - counted) > STATISTICS_DRIFT * max(counted, 1)
+
+
+def rebuild_statistics(corpus: str) -> int:
+    """Count in how many live documents each word stands. Return the number of documents.
+
+    Weights that were made with counts now outdated are made again: the demands' as queries, and
+    a corpus's own where its average length has moved.
+    """
+    with transaction.atomic(), connection.cursor() as cursor:
+        # One at a time; a second one waits and counts the same.
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtext(%s))", [f"statistics:{corpus}"])
+        live = LISTINGS[corpus].objects.live().values("pk")
+        frequency: Counter[int] = Counter()
+        documents, total = 0, 0
+        rows = index_model(corpus).objects.filter(pk__in=live).values_list("terms", "length")
+        for terms, length in rows.iterator(chunk_size=500):
+            documents += 1
+            total += length
+            frequency.update(terms.indices())
+        before = load_statistics(corpus, ()).average_length
+        average = total / documents if documents else lexical.NO_STATISTICS.average_length
+        row, _ = CorpusStatistics.objects.update_or_create(
+            corpus=corpus,
+            defaults={
+                "documents": documents,
+                "average_length": average,
+                "built_at": timezone.now(),
+            },
+        )
+        TermFrequency.objects.filter(corpus=row).delete()
+        TermFrequency.objects.bulk_create(
+            (
+                TermFrequency(corpus=row, term=term, documents=count)
+                for term, count in frequency.items()
+            ),
+            batch_size=5000,
+        )
+    if abs(average - before) > LENGTH_DRIFT * before:
+        _renew_terms(corpus, average)
+    if corpus == "achievement":
+        _renew_query_terms()
+    return documents
+
+
+def _renew_terms(corpus: str, average: float) -> None:
+    indexed = LISTINGS[corpus].objects.live().filter(search_index__isnull=False)
+    for listing in indexed.iterator(chunk_size=200):
+        index_model(corpus).objects.filter(pk=listing.pk).update(**_term_fields(listing, average))
+
+
+def _renew_query_terms() -> None:
+    statistics = load_statistics("achievement")
+    demands = Demand.objects.live().filter(search_index__isnull=False)
+    for demand in demands.iterator(chunk_size=200):
+        terms = lexical.query_terms(lexical.words(full_text(demand)), statistics)
+        index_model("demand").objects.filter(pk=demand.pk).update(query_terms=_sparse(terms))

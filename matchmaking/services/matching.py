@@ -1,0 +1,408 @@
+"""Finding partners and keeping the suggestions true. Run by tasks; schedules nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from django.conf import settings
+from django.db import transaction
+from django.db.models import F
+from django.utils import timezone
+
+from catalog.models import Achievement, Demand, Listing, revision_model
+from catalog.workflow import ListingStatus
+from matchmaking.models import (
+    AchievementIndex,
+    AchievementVector,
+    DemandIndex,
+    DemandVector,
+    Match,
+    MatchEvent,
+    Review,
+)
+from matchmaking.retrieval.candidates import Filters, Query, find_candidates, stack
+from matchmaking.retrieval.encoders import Encoder
+from matchmaking.retrieval.explanation import (
+    Side,
+    constraint_grid,
+    sentence_pairs,
+    shared_terms,
+)
+from matchmaking.retrieval.lexical import term_id, words
+from matchmaking.retrieval.ranking import MAX_BONUS, Ranked, rank
+from matchmaking.retrieval.statistics import load_statistics
+from matchmaking.services.indexing import full_text
+from matchmaking.workflow import MatchStatus, ReviewStatus
+
+# Candidates that are compared field by field: three times what is kept.
+POOL = 60
+# Demands whose list a new achievement may enter: more than this many have it near their top.
+REVERSE_DEPTH = 200
+
+
+class Outcome(NamedTuple):
+    """What a run changed: numbers of suggestions that are new, kept, and replaced."""
+
+    new: int
+    kept: int
+    replaced: int
+
+
+def listing_side(listing: Listing) -> Side:
+    """Return a listing as the explanation reads it."""
+    return Side(
+        title=listing.title,
+        summary=listing.summary,
+        body=listing.body,
+        indicators=tuple(listing.indicator_rows()),
+        trl=listing.trl,
+        money_min=listing.money_min,
+        money_max=listing.money_max,
+        modes=tuple(listing.modes),
+        region=listing.region,
+        keywords=tuple(listing.keywords),
+        deadline=None,
+    )
+
+
+def demand_query(index: DemandIndex) -> Query:
+    """Return a stored demand as a query."""
+    vectors = DemandVector.objects.filter(
+        listing=index.listing_id, model=index.model_id
+    ).order_by("window")
+    terms = index.query_terms
+    return Query(
+        vectors=stack([row.vector for row in vectors]),
+        terms=dict(zip(terms.indices(), terms.values(), strict=True)),
+    )
+
+
+def match_demand(*, demand_id: int) -> Outcome | None:
+    """Compare one demand with all achievements and store its best. None: not ready for it.
+
+    Safe to run twice at once: runs of one demand wait for each other, and the second finds
+    everything as it should be. A match that a person has touched is never taken away.
+    """
+    index = (
+        DemandIndex.objects.select_related("listing__owner").filter(listing=demand_id).first()
+    )
+    if index is None or not index.listing.is_live or index.version != index.listing.version:
+        return None
+    demand = index.listing
+    ranked, grids = _rank_all(demand, index)
+    with transaction.atomic():
+        locked = Demand.objects.select_for_update().get(pk=demand.pk)
+        if not locked.is_live or locked.version != demand.version:
+            return None  # changed while we compared; its own task is on the way
+        compared = AchievementIndex.objects.filter(
+            listing__status=ListingStatus.PUBLISHED
+        ).count()
+        outcome = _store(demand, index, ranked, grids)
+        DemandIndex.objects.filter(pk=index.pk).update(
+            matched_version=demand.version,
+            matched_at=timezone.now(),
+            matched_engine=settings.ENGINE_VERSION,
+            compared=compared,
+            last_score=ranked[-1].score if len(ranked) == settings.MATCH_TOP_K else 0.0,
+        )
+    return outcome
+
+
+def _rank_all(
+    demand: Demand, index: DemandIndex
+) -> tuple[list[Ranked], dict[int, list[dict[str, Any]]]]:
+    """Return the best of a demand's candidates, best first, and their constraint grids."""
+    candidates = find_candidates(
+        "achievement",
+        demand_query(index),
+        Filters(model_id=index.model_id, exclude_owner=demand.owner_id),
+        limit=POOL,
+    )
+    achievements = Achievement.objects.in_bulk([candidate.listing_id for candidate in candidates])
+    wanted = listing_side(demand)
+    grids: dict[int, list[dict[str, Any]]] = {}
+    ranked: list[Ranked] = []
+    for candidate in candidates:
+        achievement = achievements.get(candidate.listing_id)
+        if achievement is None:
+            continue
+        grid = constraint_grid(wanted, listing_side(achievement))
+        grids[achievement.pk] = grid
+        ranked.append(
+            rank(demand=demand, achievement=achievement, candidate=candidate, grid=grid)
+        )
+    ranked.sort(key=lambda item: (-item.score, item.candidate.listing_id))
+    kept = [item for item in ranked if item.score >= settings.MATCH_FLOOR]
+    return kept[: settings.MATCH_TOP_K], grids
+
+
+def _store(
+    demand: Demand,
+    index: DemandIndex,
+    ranked: Sequence[Ranked],
+    grids: dict[int, list[dict[str, Any]]],
+) -> Outcome:
+    """Make the stored matches of a locked demand equal to `ranked`."""
+    ids = [item.candidate.listing_id for item in ranked]
+    # Only what is still live and still what was compared.
+    achievements = {
+        row.pk: row for row in Achievement.objects.live().filter(pk__in=ids).order_by("pk")
+    }
+    versions = dict(
+        AchievementIndex.objects.filter(pk__in=ids).values_list("listing", "version")
+    )
+    revisions = {
+        row.pgh_obj_id: row.pk
+        for row in revision_model("achievement").objects.filter(pgh_obj__in=ids)
+        if achievements.get(row.pgh_obj_id)
+        and row.version == achievements[row.pgh_obj_id].version
+    }
+    demand_revision = revision_model("demand").objects.get(
+        pgh_obj=demand.pk, version=demand.version
+    )
+    known = {
+        match.achievement_id: match
+        for match in Match.objects.select_for_update().filter(demand=demand).order_by("pk")
+    }
+    tokens = words(full_text(demand))
+    statistics = load_statistics("achievement", tokens)
+    new = kept = 0
+    wanted: set[int] = set()
+    for place, item in enumerate(ranked, start=1):
+        achievement = achievements.get(item.candidate.listing_id)
+        if achievement is None or versions.get(achievement.pk) != achievement.version:
+            continue
+        wanted.add(achievement.pk)
+        match = known.get(achievement.pk)
+        if match is not None and match.status not in (
+            MatchStatus.SUGGESTED,
+            MatchStatus.IN_REVIEW,
+            MatchStatus.SUPERSEDED,
+            MatchStatus.APPROVED,
+        ):
+            continue  # ended: what was decided stays as it was decided
+        fields = {
+            "demand_revision_id": demand_revision.pk,
+            "achievement_revision_id": revisions[achievement.pk],
+            "engine": settings.ENGINE_VERSION,
+            "model_id": index.model_id,
+            "score": item.score,
+            "rank": place,
+            "parts": item.parts,
+            "grid": grids[achievement.pk],
+            "terms": shared_terms(
+                tokens,
+                words(full_text(achievement)),
+                lambda word: statistics.idf(term_id(word)),
+            ),
+            "is_frozen": False,
+        }
+        if match is None:
+            match = Match.objects.create(demand=demand, achievement=achievement, **fields)
+            _log(match, MatchEvent.Verb.SUGGESTED, before="")
+            new += 1
+            continue
+        kept += 1
+        _update(match, fields)
+    replaced = sum(
+        _supersede(match) for pk, match in known.items() if pk not in wanted
+    )
+    return Outcome(new, kept, replaced)
+
+
+def _update(match: Match, fields: dict[str, Any]) -> None:
+    """Write a run's result over an open match; log what people must know."""
+    before, was_frozen = match.status, match.is_frozen
+    changed_texts = (
+        match.demand_revision_id != fields["demand_revision_id"]
+        or match.achievement_revision_id != fields["achievement_revision_id"]
+    )
+    if changed_texts:
+        # Sentence pairs of other texts would be quotes that stand nowhere.
+        fields = {**fields, "pairs": [], "explained_at": None}
+    for name, value in fields.items():
+        setattr(match, name, value)
+    names = [name.removesuffix("_id") for name in fields]
+    if match.status == MatchStatus.SUPERSEDED:
+        match.move_to(MatchStatus.SUGGESTED)
+        names.append("status")
+    match.updated_at = timezone.now()
+    match.save(update_fields=[*names, "updated_at"])
+    if match.status != before:
+        _log(match, MatchEvent.Verb.SUGGESTED, before=before)
+    elif was_frozen:
+        _log(match, MatchEvent.Verb.UNFROZEN, before=before)
+
+
+def _supersede(match: Match) -> bool:
+    """Replace a locked match that no person has touched. Return whether it was."""
+    if match.is_touched:
+        if match.is_frozen and match.demand.is_live and match.achievement.is_live:
+            match.is_frozen = False
+            match.save(update_fields=["is_frozen"])
+            _log(match, MatchEvent.Verb.UNFROZEN, before=match.status)
+        return False
+    if match.status not in (MatchStatus.SUGGESTED, MatchStatus.IN_REVIEW):
+        return False
+    before = match.status
+    match.move_to(MatchStatus.SUPERSEDED)
+    match.is_frozen, match.due_on, match.updated_at = False, None, timezone.now()
+    match.save(update_fields=["status", "is_frozen", "due_on", "updated_at"])
+    _cancel_reviews(match)
+    _log(match, MatchEvent.Verb.SUPERSEDED, before=before)
+    return True
+
+
+def _cancel_reviews(match: Match) -> None:
+    Review.objects.open().filter(match=match).update(
+        status=ReviewStatus.CANCELLED, closed_at=timezone.now()
+    )
+
+
+def demands_to_match(achievement_id: int) -> list[int]:
+    """Return the demands whose stored list a new or changed achievement enters, or stands in."""
+    index = (
+        AchievementIndex.objects.select_related("listing").filter(listing=achievement_id).first()
+    )
+    if index is None or not index.listing.is_live or index.version != index.listing.version:
+        return []
+    vectors = AchievementVector.objects.filter(listing=achievement_id, model=index.model_id)
+    terms = index.terms
+    query = Query(
+        vectors=stack([row.vector for row in vectors.order_by("window")]),
+        terms=dict(zip(terms.indices(), terms.values(), strict=True)),
+    )
+    found = find_candidates(
+        "demand",
+        query,
+        Filters(model_id=index.model_id, exclude_owner=index.listing.owner_id),
+        depth=REVERSE_DEPTH,
+        asking=True,
+    )
+    last = dict(
+        DemandIndex.objects.filter(
+            pk__in=[candidate.listing_id for candidate in found]
+        ).values_list("listing", "last_score")
+    )
+    entered = {
+        candidate.listing_id
+        for candidate in found
+        # The fields may add up to MAX_BONUS to what the texts say.
+        if candidate.score + MAX_BONUS > max(last[candidate.listing_id], settings.MATCH_FLOOR)
+    }
+    standing = Match.objects.open().filter(achievement=achievement_id)
+    return sorted(entered | set(standing.values_list("demand", flat=True)))
+
+
+def mark_unmatched(demand_ids: Sequence[int]) -> None:
+    """Have the next sweep compare these demands again."""
+    DemandIndex.objects.filter(pk__in=demand_ids).update(matched_version=0)
+
+
+def mark_offered(achievement_ids: Sequence[int]) -> None:
+    """Note that the indexed versions of achievements have been offered to the demands."""
+    AchievementIndex.objects.filter(pk__in=achievement_ids).update(
+        matched_version=F("version"),
+        matched_at=timezone.now(),
+        matched_engine=settings.ENGINE_VERSION,
+    )
+
+
+def explain(*, demand_id: int, encoder: Encoder) -> int:
+    """Find the closest sentence pairs of a demand's open matches. Return how many were done."""
+    todo = list(
+        Match.objects.open()
+        .filter(demand=demand_id, explained_at__isnull=True)
+        .with_listings()
+        .order_by("rank")
+    )
+    if not todo:
+        return 0
+    cache: dict[str, Any] = {}
+
+    def encode(texts: Sequence[str]) -> Any:
+        fresh = [text for text in dict.fromkeys(texts) if text not in cache]
+        if fresh:
+            cache.update(zip(fresh, encoder.encode_queries(fresh), strict=True))
+        return np.array([cache[text] for text in texts], dtype=np.float32)
+
+    for match in todo:
+        pairs = sentence_pairs(
+            listing_side(match.demand), listing_side(match.achievement), encode, words
+        )
+        # Not if another run has brought other texts meanwhile.
+        Match.objects.filter(
+            pk=match.pk,
+            demand_revision=match.demand_revision_id,
+            achievement_revision=match.achievement_revision_id,
+        ).update(pairs=pairs, explained_at=timezone.now())
+    return len(todo)
+
+
+@transaction.atomic
+def listing_left(*, kind: str, listing_id: int) -> list[int]:
+    """Take a listing's matches back after it left publication.
+
+    While it is being changed they are frozen; after it ended, what no person has touched and
+    what still waits is replaced. Return the demands that lost a suggestion and have room again.
+    """
+    matches = Match.objects.select_for_update().filter(**{kind: listing_id}).order_by("pk")
+    listing = (Demand if kind == "demand" else Achievement).objects.get(pk=listing_id)
+    if listing.is_live:
+        return []  # published again before we came
+    demands: set[int] = set()
+    for match in matches.filter(
+        status__in=(MatchStatus.SUGGESTED, MatchStatus.IN_REVIEW, MatchStatus.APPROVED)
+    ):
+        if listing.status == ListingStatus.SUBMITTED:
+            if not match.is_frozen:
+                match.is_frozen = True
+                match.save(update_fields=["is_frozen"])
+                _log(match, MatchEvent.Verb.FROZEN, before=match.status)
+        elif listing.status in (ListingStatus.NEEDS_INFO, ListingStatus.SUSPENDED):
+            continue
+        elif match.status == MatchStatus.APPROVED:
+            before = match.status
+            match.move_to(MatchStatus.LAPSED)
+            match.due_on, match.updated_at = None, timezone.now()
+            match.save(update_fields=["status", "due_on", "updated_at"])
+            _log(match, MatchEvent.Verb.LAPSED, before=before)
+        else:
+            before = match.status
+            match.move_to(MatchStatus.SUPERSEDED)
+            match.is_frozen, match.due_on, match.updated_at = False, None, timezone.now()
+            match.save(update_fields=["status", "is_frozen", "due_on", "updated_at"])
+            _cancel_reviews(match)
+            _log(match, MatchEvent.Verb.SUPERSEDED, before=before)
+            demands.add(match.demand_id)
+    return sorted(demands) if kind == "achievement" else []
+
+
+def _log(match: Match, verb: str, *, before: str) -> None:
+    MatchEvent.objects.create(
+        match=match, actor=None, verb=verb, before=before, after=match.status
+    )
+
+
+def left_behind(*, limit: int = 200) -> list[tuple[str, int]]:
+    """Return listings that are live no more but still have suggestions: a message was lost."""
+    found: list[tuple[str, int]] = []
+    for kind in ("demand", "achievement"):
+        waiting = Match.objects.filter(
+            status__in=(MatchStatus.SUGGESTED, MatchStatus.IN_REVIEW), is_frozen=False
+        ).exclude(**{f"{kind}__status": ListingStatus.PUBLISHED})
+        # These wait for their listing to come back.
+        waiting = waiting.exclude(
+            **{f"{kind}__status__in": (ListingStatus.NEEDS_INFO, ListingStatus.SUSPENDED)}
+        )
+        pks = waiting.order_by(kind).values_list(kind, flat=True).distinct()[:limit]
+        found += [(kind, pk) for pk in pks]
+    return found
+
+
+def unexplained(*, limit: int) -> list[int]:
+    """Return demands with open matches whose sentence pairs have not been found yet."""
+    waiting = Match.objects.open().filter(explained_at__isnull=True)
+    return list(waiting.order_by("demand").values_list("demand", flat=True).distinct()[:limit])

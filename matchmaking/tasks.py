@@ -1,0 +1,156 @@
+"""Every Celery task, a few lines each. The beat schedule is in settings.
+
+Tasks take ids, are safe to run twice, and may be lost: `sweep` finds what was missed.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from typing import Any
+
+from celery import Task, shared_task
+from django.conf import settings
+from django.core.cache import cache
+from django.db import OperationalError
+from django.db.models import QuerySet
+from kombu.exceptions import OperationalError as BrokerError
+from redis.exceptions import RedisError
+
+from matchmaking.retrieval.asking import pack
+from matchmaking.retrieval.encoders import EncoderUnavailable, get_encoder
+from matchmaking.services import assignment, clocks, indexing, matching
+
+logger = logging.getLogger(__name__)
+
+# One message: about a second of work, so that a question from a page waits no longer.
+BATCH = 32
+# Comparing a demand takes a tenth of a second.
+MATCH_BATCH = 8
+# What one sweep hands out at most; the next comes 15 seconds later.
+SWEEP_BATCHES = 40
+
+# Named errors that may pass: the model is being prepared, a database restarts, a dead-lock.
+RETRY: dict[str, Any] = {
+    "autoretry_for": (EncoderUnavailable, OperationalError),
+    "retry_backoff": True,
+    "max_retries": 6,
+}
+
+
+def send(task: Task[Any, Any], *args: Any) -> bool:
+    """Queue a task. A broker that is away is no reason to fail: the sweep comes round."""
+    try:
+        task.apply_async(args=args, retry=False)
+    except (BrokerError, RedisError, OSError) as error:
+        logger.warning("%s was not queued, the sweep will find it: %s", task.name, error)
+        return False
+    return True
+
+
+@shared_task(**RETRY)
+def embed_listings(kind: str, ids: list[int]) -> None:
+    """Bring listings' vectors up to date, then have them matched."""
+    if ready := indexing.refresh(kind=kind, ids=ids, encoder=get_encoder()):
+        send(match_demands if kind == "demand" else match_achievements, ready)
+
+
+@shared_task(**RETRY)
+def match_demands(ids: list[int]) -> None:
+    """Compare demands with all achievements, and have the evidence and managers follow."""
+    for pk in ids:
+        if matching.match_demand(demand_id=pk) is not None:
+            send(explain_demand, pk)
+    send(assign)
+
+
+@shared_task(**RETRY)
+def match_achievements(ids: list[int]) -> None:
+    """Compare anew the demands whose lists these achievements enter.
+
+    One alone at once. Many at once mostly enter the same lists: those demands are marked, and
+    the next sweep compares each of them once.
+    """
+    demands = sorted({demand for pk in ids for demand in matching.demands_to_match(pk)})
+    if len(ids) > 1:
+        matching.mark_unmatched(demands)
+    elif demands:
+        match_demands(demands)
+    matching.mark_offered(ids)
+
+
+@shared_task(**RETRY)
+def explain_demand(pk: int) -> None:
+    """Find the closest sentences of a demand's matches."""
+    matching.explain(demand_id=pk, encoder=get_encoder())
+
+
+@shared_task(**RETRY)
+def take_back(kind: str, pk: int) -> None:
+    """Freeze or replace the matches of a listing that is live no more."""
+    for demand_id in matching.listing_left(kind=kind, listing_id=pk):
+        send(match_demands, [demand_id])
+
+
+@shared_task(**RETRY)
+def assign() -> None:
+    """Give suggested matches to managers who have room."""
+    assignment.assign_matches()
+
+
+@shared_task
+def encode_query(text: str) -> str:
+    """Return a question's vector, packed. Asked by pages, see `retrieval.asking`."""
+    return pack(get_encoder().encode_queries([text])[0])
+
+
+@shared_task
+def run_clocks() -> None:
+    """Act on every deadline that has passed."""
+    clocks.run()
+
+
+@shared_task
+def sweep() -> None:
+    """Find whatever is behind and queue it again. The database is the truth."""
+    model = indexing.current_model()
+    for kind in ("achievement", "demand"):
+        for batch in _batches(f"embed:{kind}", indexing.stale(kind, model), BATCH):
+            send(embed_listings, kind, batch)
+    for corpus in ("achievement", "demand"):
+        if indexing.statistics_are_old(corpus) and _claim(f"statistics:{corpus}", 300):
+            send(rebuild_statistics, corpus)
+    engine = settings.ENGINE_VERSION
+    for batch in _batches("match:demand", indexing.unmatched("demand", engine), MATCH_BATCH):
+        send(match_demands, batch)
+    for batch in _batches("match:achievement", indexing.unmatched("achievement", engine), BATCH):
+        send(match_achievements, batch)
+    for pk in matching.left_behind():
+        send(take_back, *pk)
+    for pk in matching.unexplained(limit=SWEEP_BATCHES):
+        if _claim(f"explain:{pk}", 60):
+            send(explain_demand, pk)
+    send(assign)
+
+
+@shared_task
+def rebuild_statistics(corpus: str) -> None:
+    """Count a corpus's words again."""
+    indexing.rebuild_statistics(corpus)
+
+
+def _batches(name: str, rows: QuerySet[Any], size: int) -> Iterator[list[int]]:
+    """Cut what is behind into batches, without those handed out in the last minute."""
+    ids = list(rows.values_list("pk", flat=True)[: SWEEP_BATCHES * size])
+    for at in range(0, len(ids), size):
+        batch = ids[at : at + size]
+        if _claim(f"{name}:{batch[0]}:{batch[-1]}", 60):
+            yield batch
+
+
+def _claim(name: str, seconds: int) -> bool:
+    """Return True for the first who asks within `seconds`. Without a cache: everybody."""
+    try:
+        return bool(cache.add(f"sweep:{name}", True, seconds))
+    except (RedisError, OSError):
+        return True
