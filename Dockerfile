@@ -66,7 +66,7 @@ COPY --from=source /app /app
 COPY --from=model /app/var/models /app/var/models
 RUN mkdir -p var/media && chown -R keqiao:keqiao var
 USER keqiao
-CMD ["celery", "-A", "config", "worker", "-Q", "query,encode", "--pool=threads", "--concurrency=2", "-n", "encode@%h", "--without-gossip", "--without-mingle", "--loglevel=INFO"]
+CMD ["celery", "--quiet", "-A", "config", "worker", "-Q", "query,encode", "--pool=threads", "--concurrency=2", "-n", "encode@%h", "--without-gossip", "--without-mingle", "--loglevel=INFO"]
 
 FROM runtime AS web
 COPY --from=packages /opt/venv /opt/venv

@@ -376,7 +376,7 @@ def _wait(
     name: str,
     log: Path,
 ) -> None:
-    """Wait until `probe` gets an answer; raise ServiceError if the process ends or time runs out."""
+    """Wait until `probe` gets an answer; raise ServiceError when there will be none."""
     deadline = time.monotonic() + START_TIMEOUT
     while True:
         try:

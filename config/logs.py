@@ -3,11 +3,20 @@
 from typing import Any
 
 import structlog
+from structlog.types import EventDict, Processor
+
+
+def _without_chatter(logger: Any, method: str, event: EventDict) -> EventDict:
+    """Drop what says nothing: that a request began, and every poll of the health check."""
+    if event.get("event") == "request_started" or "/healthz/" in str(event.get("request", "")):
+        raise structlog.DropEvent
+    return event
 
 
 def logging_settings(*, json: bool, level: str) -> dict[str, Any]:
     """Return Django's LOGGING; records of libraries take the same way as our own."""
-    shared: list[structlog.types.Processor] = [
+    shared: list[Processor] = [
+        _without_chatter,
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_logger_name,
         structlog.stdlib.add_log_level,
@@ -16,7 +25,7 @@ def logging_settings(*, json: bool, level: str) -> dict[str, Any]:
     ]
     if json:
         shared.append(structlog.processors.format_exc_info)
-    renderer: structlog.types.Processor = (
+    renderer: Processor = (
         structlog.processors.JSONRenderer(ensure_ascii=False)
         if json
         else structlog.dev.ConsoleRenderer(colors=False)
@@ -49,5 +58,9 @@ def logging_settings(*, json: bool, level: str) -> dict[str, Any]:
             # Django's own handlers would print every line a second time.
             "django": {"handlers": [], "propagate": True},
             "django.server": {"handlers": [], "propagate": True},
+            # These tell of every task, and the second one what it returned, which may be a text
+            # that somebody typed or a vector of 384 numbers.
+            "celery.worker.strategy": {"level": "WARNING"},
+            "celery.app.trace": {"level": "WARNING"},
         },
     }

@@ -4,7 +4,6 @@ from pathlib import Path
 
 from csp.constants import NONE, SELF
 from django.utils.translation import gettext_lazy as _
-from kombu import Queue
 
 from config import env
 from config.logs import logging_settings
@@ -237,7 +236,7 @@ CELERY_TASK_PUBLISH_RETRY_POLICY = {
     "interval_max": 0.2,
 }
 CELERY_TASK_DEFAULT_QUEUE = "default"
-CELERY_TASK_QUEUES = [Queue(name) for name in ("query", "encode", "match", "default")]
+# The queues are query, encode, match and default; Celery makes each with an exchange of its name.
 CELERY_TASK_ROUTES = {
     "matchmaking.tasks.encode_query": {"queue": "query"},
     "matchmaking.tasks.embed_*": {"queue": "encode"},
