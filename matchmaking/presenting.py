@@ -1,0 +1,626 @@
+"""How a match is told to one reader: in words, unmet first, and without names that are not theirs.
+
+Everything that a page shows of the other side passes through here. Evidence quotes come from
+texts, and an owner may have written its own name into one, so every quote, sentence and title is
+masked for a reader who may not see names.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+import unicodedata
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from django.db.models import TextChoices
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from accounts.models import Organization, User
+from accounts.workdays import working_days_left
+from catalog.leaks import own_names
+from catalog.workflow import ListingStatus
+from matchmaking import permissions
+from matchmaking.models import Match, MatchEvent, Review
+from matchmaking.workflow import DeclineReason, MatchStatus, ReviewReason, ReviewStatus, Side
+
+if TYPE_CHECKING:
+    from django_stubs_ext import StrOrPromise
+
+    from catalog.models import Listing
+
+# Shorter contacts and names would black out ordinary words.
+_SHORTEST = 3
+
+# --- Names ------------------------------------------------------------------------------------
+
+
+@lru_cache(maxsize=4096)
+def _spellings(name: str, name_en: str, field: str, *contacts: str) -> tuple[str, ...]:
+    """Return what gives an organization away: its names, the short forms, and its contacts."""
+    names = own_names(Organization(name=name, name_en=name_en, field=field))
+    contacts = tuple(contact.strip() for contact in contacts if len(contact.strip()) >= _SHORTEST)
+    return (*names, *contacts)
+
+
+def _all_spellings(organization: Organization) -> tuple[str, ...]:
+    address = organization.contact_email
+    return _spellings(
+        organization.name,
+        organization.name_en,
+        organization.field,
+        organization.contact_phone,
+        organization.contact_name if len(organization.contact_name) > 2 else "",
+        organization.credit_code,
+        address,
+        address.rpartition("@")[2],
+    )
+
+
+@lru_cache(maxsize=512)
+def _pattern(names: tuple[str, ...]) -> re.Pattern[str] | None:
+    """Match any of the names in any case and width, also when spaces stand between the letters."""
+    alternatives = []
+    for name in sorted(set(names), key=len, reverse=True):
+        letters = [
+            f"[{re.escape(letter)}{chr(ord(letter) + 0xFEE0)}]"
+            if "!" <= letter <= "~"
+            else re.escape(letter)
+            for letter in unicodedata.normalize("NFKC", name)
+            if not letter.isspace()
+        ]
+        alternatives.append(r"[\s·.\u200b-\u200f\u2060\ufeff]{0,3}".join(letters))
+    return re.compile("|".join(alternatives), re.IGNORECASE) if alternatives else None
+
+
+def _name_spans(text: str, organizations: Iterable[Organization]) -> list[tuple[int, int]]:
+    names = tuple(name for one in organizations for name in _all_spellings(one))
+    pattern = _pattern(names)
+    return [found.span() for found in pattern.finditer(text)] if pattern else []
+
+
+def mask_names(text: str, *organizations: Organization) -> str:
+    """Return `text` without the names and contacts of these organizations."""
+    return "".join(part.text for part in segments(text, (), organizations))
+
+
+def names_any(text: str, organizations: Iterable[Organization]) -> bool:
+    """Say whether `text` gives one of these organizations away."""
+    return bool(_name_spans(text, organizations))
+
+
+@dataclass(frozen=True)
+class Segment:
+    """A piece of a quote; `marked` are the words that show it."""
+
+    text: str
+    marked: bool = False
+
+
+def segments(
+    text: str, marks: Iterable[Sequence[int]], hidden: Iterable[Organization] = ()
+) -> list[Segment]:
+    """Cut a quote at its marks (start, end), with hidden names replaced.
+
+    Marks are offsets into the whole text, so names are replaced while cutting, not before.
+    """
+    spans = _name_spans(text, hidden)
+    marked = [False] * len(text)
+    for start, end in marks:
+        for place in range(max(start, 0), min(end, len(text))):
+            marked[place] = True
+    pieces: list[Segment] = []
+    ends = dict(spans)
+    place = 0
+    while place < len(text):
+        if place in ends:
+            pieces.append(Segment(_("[name hidden]")))
+            place = ends[place]
+            continue
+        end = place + 1
+        while end < len(text) and marked[end] == marked[place] and end not in ends:
+            end += 1
+        pieces.append(Segment(text[place:end], marked[place]))
+        place = end
+    return pieces
+
+
+# --- Who reads --------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Reader:
+    """What one person may see of one match."""
+
+    side: str  # "" for a manager or an operator
+    names: bool
+    contacts: bool
+    is_manager: bool = False
+    is_operator: bool = False
+
+    def hidden(self, match: Match) -> tuple[Organization, ...]:
+        """Return the organizations that must not be named to this reader."""
+        if self.names:
+            return ()
+        return tuple(
+            match.listing(side).owner for side in (Side.DEMAND, Side.ACHIEVEMENT) if side != self.side
+        )
+
+    def may_name(self, side: str) -> bool:
+        return self.names or side == self.side
+
+
+def reader_of(user: User, match: Match) -> Reader:
+    """Ask the rules once for a page about one match."""
+    side = permissions.side_of(user, match)
+    return Reader(
+        side=side or "",
+        names=permissions.names_visible(user, match),
+        contacts=permissions.contacts_visible(user, match),
+        is_manager=Review.objects.open_to(user).filter(match=match).exists(),
+        is_operator=user.is_operator,
+    )
+
+
+def side_reader(side: str, match: Match) -> Reader:
+    """Return what a member of one side may see: for lists, where the side is known already."""
+    introduced = match.status == MatchStatus.INTRODUCED
+    return Reader(side=side, names=introduced, contacts=introduced)
+
+
+def blind_title(match: Match) -> str:
+    """Return both titles, for queues and messages that name nobody."""
+    hidden = (match.demand.owner, match.achievement.owner)
+    return "{} × {}".format(
+        mask_names(match.demand_revision.title, *hidden),
+        mask_names(match.achievement_revision.title, *hidden),
+    )
+
+
+# --- Sides ------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class SideView:
+    """One side of a match as the reader may see it. Contents are those that were compared."""
+
+    side: str
+    listing: Listing
+    version: int
+    title: str
+    summary: str
+    body: str
+    who: str
+    is_named: bool
+    is_own: bool
+    region: str
+    trl: int | None
+    money_min: int | None
+    money_max: int | None
+    modes: list[StrOrPromise]
+    organization: Organization | None
+    contact: Organization | None
+
+    @property
+    def icon(self) -> str:
+        return "building-factory-2" if self.side == Side.DEMAND else "school"
+
+    @property
+    def label(self) -> str:
+        return _("Demand") if self.side == Side.DEMAND else _("Achievement")
+
+    @property
+    def length(self) -> int:
+        return len(self.summary) + len(self.body)
+
+
+def side_view(match: Match, side: str, reader: Reader) -> SideView:
+    from catalog.models import CooperationMode
+
+    listing = match.listing(side)
+    revision: Any = match.demand_revision if side == Side.DEMAND else match.achievement_revision
+    owner = listing.owner
+    named = reader.may_name(side)
+    hidden = reader.hidden(match)
+    return SideView(
+        side=side,
+        listing=listing,
+        version=revision.version,
+        title=mask_names(revision.title, *hidden),
+        summary=mask_names(revision.summary, *hidden),
+        body=mask_names(revision.body, *hidden),
+        who=owner.name if named else owner.blind(),
+        is_named=named,
+        is_own=side == reader.side,
+        region=owner.province() if named else "",
+        trl=revision.trl,
+        money_min=revision.money_min,
+        money_max=revision.money_max,
+        modes=[CooperationMode(mode).label for mode in revision.modes],
+        organization=owner if named else None,
+        contact=owner if named and reader.contacts else None,
+    )
+
+
+def both_sides(match: Match, reader: Reader) -> list[SideView]:
+    return [side_view(match, side, reader) for side in (Side.DEMAND, Side.ACHIEVEMENT)]
+
+
+def other_side(side: str) -> Side:
+    return Side.ACHIEVEMENT if side == Side.DEMAND else Side.DEMAND
+
+
+# --- Clocks -----------------------------------------------------------------------------------
+
+SOON_DAYS = 3
+
+
+class Due(TextChoices):
+    """How the queue is grouped: what is late or due today, what is due soon, and the rest."""
+
+    NOW = "now", gettext_lazy("Late or due today")
+    SOON = "soon", gettext_lazy("Within 3 working days")
+    LATER = "later", gettext_lazy("Later")
+
+
+def due_group(due_on: dt.date, today: dt.date) -> Due:
+    left = working_days_left(due_on, today)
+    if due_on <= today or left <= 0:
+        return Due.NOW
+    return Due.SOON if left <= SOON_DAYS else Due.LATER
+
+
+# --- Evidence ---------------------------------------------------------------------------------
+
+VERDICTS = ("unmet", "partly", "unknown", "met")
+# In lists the reader wants to know what speaks against a match, then what for it, then the rest.
+_TALLY_ORDER = ("unmet", "partly", "met", "unknown")
+
+_VERDICT_LABELS = {
+    "met": gettext_lazy("Met"),
+    "partly": gettext_lazy("Partly met"),
+    "unmet": gettext_lazy("Not met"),
+    "unknown": gettext_lazy("Not stated"),
+}
+_VERDICT_ICONS = {
+    "met": "circle-check",
+    "partly": "circle-half-2",
+    "unmet": "circle-x",
+    "unknown": "help-circle",
+}
+# Modifiers of the style sheet.
+_VERDICT_CLASSES = {"met": "met", "partly": "part", "unmet": "unmet", "unknown": "unk"}
+
+
+@dataclass(frozen=True)
+class Verdict:
+    key: str
+    count: int = 0
+
+    @property
+    def label(self) -> StrOrPromise:
+        return _VERDICT_LABELS[self.key]
+
+    @property
+    def icon(self) -> str:
+        return _VERDICT_ICONS[self.key]
+
+    @property
+    def css(self) -> str:
+        return _VERDICT_CLASSES[self.key]
+
+
+@dataclass(frozen=True)
+class GridRow:
+    kind: str
+    name: str
+    requirement: str
+    hard: bool | None
+    verdict: Verdict
+    quote: list[Segment]
+    source: str
+    gap: str
+
+
+def grid_rows(match: Match, reader: Reader) -> list[GridRow]:
+    """Return the constraints of the demand with what the achievement says to them.
+
+    Unmet first, then partly, unknown and met; inside each the must-haves come first.
+    """
+    hidden = reader.hidden(match)
+    rows = [
+        GridRow(
+            kind=row.get("kind", ""),
+            name=mask_names(_constraint_name(row), *hidden),
+            requirement=mask_names(_requirement_text(row), *hidden),
+            hard=row.get("hard"),
+            verdict=Verdict(row["verdict"] if row["verdict"] in _VERDICT_LABELS else "unknown"),
+            quote=segments(row.get("quote", ""), row.get("marks", ()), hidden),
+            source=_source_text(row),
+            gap=mask_names(_gap_text(row), *hidden),
+        )
+        for row in match.grid
+    ]
+    return sorted(rows, key=lambda row: (VERDICTS.index(row.verdict.key), not row.hard))
+
+
+def tally(rows: Iterable[GridRow]) -> list[Verdict]:
+    """Count the verdicts, leaving out those that no row has."""
+    counts = dict.fromkeys(_TALLY_ORDER, 0)
+    for row in rows:
+        counts[row.verdict.key] += 1
+    return [Verdict(key, count) for key, count in counts.items() if count]
+
+
+def worst_gap(rows: Sequence[GridRow]) -> str:
+    """Say in one line what stands most in the way."""
+    for key in ("unmet", "partly"):
+        worst = next((row for row in rows if row.verdict.key == key), None)
+        if worst is not None:
+            text = _("Falls short: %(name)s, required %(requirement)s") % {
+                "name": worst.name,
+                "requirement": worst.requirement,
+            }
+            return _("%(text)s; %(gap)s") % {"text": text, "gap": worst.gap} if worst.gap else text
+    silent = [row.name for row in rows if row.verdict.key == "unknown"]
+    if silent:
+        names = _(", ").join(silent[:4])
+        if len(silent) > 4:
+            return _("Not stated: %(names)s and %(more)d more") % {
+                "names": names,
+                "more": len(silent) - 4,
+            }
+        return _("Not stated: %(names)s") % {"names": names}
+    return _("Every requirement is met") if rows else ""
+
+
+@dataclass(frozen=True)
+class Pair:
+    demand: list[Segment]
+    achievement: list[Segment]
+    score: float
+
+
+def sentence_pairs(match: Match, reader: Reader) -> list[Pair]:
+    hidden = reader.hidden(match)
+    return [
+        Pair(
+            segments(pair["demand"], pair.get("demand_marks", ()), hidden),
+            segments(pair["achievement"], pair.get("achievement_marks", ()), hidden),
+            float(pair.get("score", 0)),
+        )
+        for pair in match.pairs
+    ]
+
+
+@dataclass(frozen=True)
+class Part:
+    label: StrOrPromise
+    value: int  # of 100
+
+
+_PART_LABELS: dict[str, StrOrPromise] = {
+    "meaning": gettext_lazy("Meaning"),
+    "words": gettext_lazy("Words"),
+    "indicators": gettext_lazy("Indicators"),
+    "industry": gettext_lazy("Industry"),
+    "trl": gettext_lazy("Maturity"),
+    "money": gettext_lazy("Budget"),
+    "modes": gettext_lazy("Cooperation"),
+    "region": gettext_lazy("Region"),
+}
+
+
+def score_parts(match: Match) -> list[Part]:
+    """Return the parts of the score that either side says anything about."""
+    return [
+        Part(label, round(100 * min(max(float(match.parts[key]), 0.0), 1.0)))
+        for key, label in _PART_LABELS.items()
+        if match.parts.get(key) is not None
+    ]
+
+
+def shared_terms(match: Match, reader: Reader) -> list[str]:
+    hidden = reader.hidden(match)
+    words = [_term_text(term) for term in match.terms]
+    return [word for word in words if word and not names_any(word, hidden)]
+
+
+# --- What happened ----------------------------------------------------------------------------
+
+V = MatchEvent.Verb
+
+# Steps between the platform and its managers: how somebody was chosen and why they left is not
+# for the sides, and a declared interest would give a name away.
+_INTERNAL = (V.ASSIGNED, V.HANDED_BACK, V.NO_RESPONSE, V.REFERRED)
+_BY_MANAGERS = (V.ACCEPTED, V.VIEWED, V.APPROVED, V.REJECTED, V.REFERRED, V.HANDED_BACK)
+_REASON_LABELS: dict[str, StrOrPromise] = {
+    **{reason.value: reason.label for reason in ReviewReason},
+    **{reason.value: reason.label for reason in DeclineReason},
+}
+_VERB_ICONS = {
+    V.SUGGESTED: "sparkles",
+    V.ACCEPTED: "user-check",
+    V.VIEWED: "eye",
+    V.APPROVED: "circle-check",
+    V.AGREED: "circle-check",
+    V.INTRODUCED: "users",
+    V.REJECTED: "circle-x",
+    V.DECLINED: "circle-x",
+    V.HANDED_BACK: "arrow-back-up",
+    V.REFERRED: "arrow-forward",
+    V.LAPSED: "clock-off",
+    V.NO_RESPONSE: "clock-off",
+    V.FROZEN: "player-pause",
+}
+
+
+@dataclass(frozen=True)
+class EventLine:
+    icon: str
+    what: StrOrPromise
+    who: str
+    when: dt.datetime
+    reasons: list[StrOrPromise]
+    note: str
+
+
+def reason_labels(codes: Iterable[str]) -> list[StrOrPromise]:
+    return [_REASON_LABELS[code] for code in codes if code in _REASON_LABELS]
+
+
+def _who(event: MatchEvent, reader: Reader) -> str:
+    if event.actor is None:
+        return _("KeQiao")
+    if event.side:
+        side = Side(event.side)
+        if reader.may_name(side):
+            return f"{event.actor} ({side.label})" if not reader.side else str(event.actor)
+        return str(side.label)
+    if event.verb in _BY_MANAGERS or not reader.side:
+        return str(event.actor)
+    return _("KeQiao")
+
+
+def event_lines(match: Match, reader: Reader, events: Iterable[MatchEvent]) -> list[EventLine]:
+    """Tell the history of a match, to a side without what concerns the managers alone."""
+    hidden = reader.hidden(match)
+    lines = []
+    for event in events:
+        if reader.side and event.verb in _INTERNAL:
+            continue
+        # A note of a frozen or replaced match comes from the other side's editing.
+        open_note = not reader.side or event.verb in (V.APPROVED, V.REJECTED, V.DECLINED)
+        reasons = reason_labels(re.split(r"[,\s]+", event.reason)) if event.reason else []
+        lines.append(
+            EventLine(
+                icon=_VERB_ICONS.get(V(event.verb), "circle-dashed"),
+                what=event.get_verb_display(),
+                who=_who(event, reader),
+                when=event.created_at,
+                reasons=reasons,
+                note=mask_names(event.note, *hidden) if open_note else "",
+            )
+        )
+    return lines
+
+
+# --- A match in a list ------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Opinion:
+    """What a manager wrote for both sides."""
+
+    text: str
+    manager: User
+    grade: StrOrPromise
+    reasons: list[StrOrPromise]
+    when: dt.datetime | None
+
+
+def opinion_of(match: Match, reader: Reader) -> Opinion | None:
+    """Return the deciding manager's opinion; `reviews` should be prefetched with managers."""
+    done = [one for one in match.reviews.all() if one.status == ReviewStatus.SUBMITTED]
+    if not done or match.status in (MatchStatus.SUGGESTED, MatchStatus.IN_REVIEW):
+        return None
+    review = max(done, key=lambda one: (one.closed_at is not None, one.closed_at, one.pk))
+    profile = getattr(review.manager, "manager_profile", None)
+    return Opinion(
+        text=mask_names(review.comment, *reader.hidden(match)),
+        manager=review.manager,
+        grade=profile.get_grade_display() if profile else "",
+        reasons=reason_labels(review.reasons),
+        when=review.closed_at,
+    )
+
+
+@dataclass(frozen=True)
+class MatchCard:
+    """A match as one side finds it in a list."""
+
+    match: Match
+    other: SideView
+    own: SideView
+    tally: list[Verdict]
+    gap: str
+    opinion: Opinion | None
+    answers: dict[str, bool]  # side -> agreed
+    decline_reasons: list[StrOrPromise]
+    side: str
+    is_gone: bool
+
+    @property
+    def my_answer(self) -> bool | None:
+        return self.answers.get(self.side)
+
+    @property
+    def waits_for_me(self) -> bool:
+        return self.match.status == MatchStatus.APPROVED and self.my_answer is None
+
+    @property
+    def other_agreed(self) -> bool:
+        return self.answers.get(other_side(self.side)) is True
+
+
+def is_gone(match: Match) -> bool:
+    """Say whether a listing has left the platform, so that the other side reads it no more.
+
+    What was shown at an introduction stays: they know each other.
+    """
+    if match.status == MatchStatus.INTRODUCED:
+        return False
+    listings = (match.demand, match.achievement)
+    if match.status == MatchStatus.SUPERSEDED:
+        return not all(listing.is_live for listing in listings)
+    return any(
+        listing.status in (ListingStatus.WITHDRAWN, ListingStatus.SUSPENDED)
+        for listing in listings
+    )
+
+
+def match_card(match: Match, side: str) -> MatchCard:
+    """Prepare one row of a list. Wants listings, `consents` and `reviews` loaded."""
+    reader = side_reader(side, match)
+    rows = grid_rows(match, reader)
+    consents = list(match.consents.all())
+    return MatchCard(
+        match=match,
+        other=side_view(match, other_side(side), reader),
+        own=side_view(match, side, reader),
+        tally=tally(rows),
+        gap=worst_gap(rows),
+        opinion=opinion_of(match, reader),
+        answers={consent.side: consent.agreed for consent in consents},
+        decline_reasons=reason_labels(c.reason for c in consents if c.reason),
+        side=side,
+        is_gone=is_gone(match),
+    )
+
+
+# --- Why a manager ----------------------------------------------------------------------------
+
+
+def assigned_because(review: Review) -> str:
+    """Tell why this manager got the match, from what the assignment stored."""
+    from catalog.industries import industry_name
+
+    facts = review.assigned_because
+    said = []
+    classes = [name for code in facts.get("classes", ()) if (name := industry_name(code))]
+    if classes:
+        said.append(_("works in %(classes)s") % {"classes": _(", ").join(classes)})
+    if facts.get("decided"):
+        said.append(_("%(count)d matches of this industry decided") % {"count": facts["decided"]})
+    if facts.get("capacity"):
+        said.append(
+            _("%(load)d of %(capacity)d open reviews at that time")
+            % {"load": facts.get("load", 0), "capacity": facts["capacity"]}
+        )
+    if facts.get("region"):
+        said.append(_("works in this region"))
+    said.append(_("no tie to either side"))
+    return _("; ").join(said)

@@ -1,0 +1,28 @@
+"""Addresses of the front page and of everything about matches."""
+
+from django.urls import path
+
+from matchmaking.views import home, matches, operations, reviews
+
+urlpatterns = [
+    path("", home.home, name="home"),
+    path("demands/<str:number>/matches/", matches.demand_matches, name="demand_matches"),
+    path(
+        "achievements/<str:number>/matches/",
+        matches.achievement_matches,
+        name="achievement_matches",
+    ),
+    path("my/answers/", matches.my_answers, name="my_answers"),
+    path("matches/<str:number>/", matches.match_detail, name="match_detail"),
+    path("matches/<str:number>/consent/", matches.match_consent, name="match_consent"),
+    path("matches/<str:number>/review/", reviews.match_review, name="match_review"),
+    path("matches/<str:number>/conflict/", reviews.match_conflict, name="match_conflict"),
+    path("matches/<str:number>/refer/", reviews.match_refer, name="match_refer"),
+    path("workbench/", reviews.workbench, name="workbench"),
+    path("workbench/reviews/", reviews.review_log, name="review_log"),
+    path("ops/", operations.ops_home, name="ops_home"),
+    path("ops/listings/", operations.ops_listings, name="ops_listings"),
+    path("ops/assignments/", operations.ops_assignments, name="ops_assignments"),
+    path("ops/assignments/<str:number>/", operations.ops_reassign, name="ops_reassign"),
+    path("ops/audit/", operations.ops_audit, name="ops_audit"),
+]

@@ -1,0 +1,501 @@
+"""The operator's pages: what is where, what is late, who has what, and who did what."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
+
+from django.contrib import messages
+from django.core.paginator import Paginator
+from django.db.models import CharField, Count, Exists, F, OuterRef, Q, QuerySet, Value
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods, require_safe
+
+from accounts.http import UserRequest
+from accounts.models import (
+    AccountEvent,
+    ManagerProfile,
+    ManagerStatus,
+    Organization,
+    OrganizationStatus,
+)
+from catalog.models import Achievement, Demand, Listing, ListingEvent
+from catalog.workflow import ListingStatus
+from matchmaking import permissions, presenting
+from matchmaking.forms import ReassignForm
+from matchmaking.models import Match, MatchEvent, Review, index_model
+from matchmaking.services.assignment import reassign
+from matchmaking.views.gates import PAGE_SIZE, require_operator
+from matchmaking.workflow import IllegalMove, MatchStatus
+
+AUDIT_PAGE_SIZE = 50
+
+# --- What is behind -----------------------------------------------------------------------------
+
+
+def late_matches(today: dt.date) -> Q:
+    """Matches whose present turn has ended without a decision or an answer."""
+    return Q(
+        status__in=(MatchStatus.IN_REVIEW, MatchStatus.APPROVED), due_on__lt=today, is_frozen=False
+    )
+
+
+def unassigned_matches() -> Q:
+    return Q(status=MatchStatus.SUGGESTED, is_frozen=False)
+
+
+def stale_listings(kind: str) -> QuerySet[Any]:
+    """Live listings whose present version the engine has not compared yet."""
+    model = Demand if kind == "demand" else Achievement
+    done = index_model(kind).objects.filter(
+        listing=OuterRef("pk"), version=OuterRef("version"), matched_version=OuterRef("version")
+    )
+    return model.objects.live().filter(~Exists(done))
+
+
+def unmatched_listings(kind: str) -> QuerySet[Any]:
+    """Live listings that were compared and have no open or introduced match."""
+    model = Demand if kind == "demand" else Achievement
+    done = index_model(kind).objects.filter(
+        listing=OuterRef("pk"), matched_version=OuterRef("version")
+    )
+    useful = Match.objects.filter(
+        status__in=(
+            MatchStatus.SUGGESTED,
+            MatchStatus.IN_REVIEW,
+            MatchStatus.APPROVED,
+            MatchStatus.INTRODUCED,
+        ),
+        **{kind: OuterRef("pk")},
+    )
+    return model.objects.live().filter(Exists(done), ~Exists(useful))
+
+
+@dataclass(frozen=True)
+class Figure:
+    label: str
+    count: int
+    url: str
+    bad: bool = False
+
+
+def _url(name: str, **query: str) -> str:
+    from urllib.parse import urlencode
+
+    return f"{reverse(name)}?{urlencode(query)}" if query else reverse(name)
+
+
+@require_safe
+def ops_home(request: UserRequest) -> HttpResponse:
+    """Show the state of the platform; every number links to exactly its rows."""
+    require_operator(request.user)
+    today = timezone.localdate()
+    by_status: Counter[str] = Counter(
+        dict(Match.objects.order_by().values_list("status").annotate(Count("pk")))
+    )
+    listings = {
+        kind: Counter(dict(model.objects.order_by().values_list("status").annotate(Count("pk"))))
+        for kind, model in (("demand", Demand), ("achievement", Achievement))
+    }
+    urgent = [
+        Figure(
+            _("Reviews and answers past their date"),
+            Match.objects.filter(late_matches(today)).count(),
+            _url("ops_assignments", state="late"),
+            bad=True,
+        ),
+        Figure(
+            _("Matches without a manager"),
+            Match.objects.filter(unassigned_matches()).count(),
+            _url("ops_assignments", state="unassigned"),
+        ),
+        Figure(
+            _("Listings not compared yet"),
+            stale_listings("demand").count() + stale_listings("achievement").count(),
+            _url("ops_listings", state="stale"),
+        ),
+        Figure(
+            _("Demands without a match"),
+            unmatched_listings("demand").count(),
+            _url("ops_listings", kind="demand", state="unmatched"),
+        ),
+    ]
+    waiting = [
+        Figure(
+            _("Listings to check"),
+            sum(counts[ListingStatus.SUBMITTED] for counts in listings.values()),
+            _url("listing_queue"),
+        ),
+        Figure(
+            _("Organizations to verify"),
+            Organization.objects.filter(status=OrganizationStatus.PENDING).count(),
+            _url("ops_organizations"),
+        ),
+        Figure(
+            _("Managers to certify"),
+            ManagerProfile.objects.filter(status=ManagerStatus.PENDING).count(),
+            _url("ops_managers"),
+        ),
+    ]
+    context = {
+        "urgent": urgent,
+        "waiting": waiting,
+        "matches": [
+            Figure(str(status.label), by_status[status], _url("ops_assignments", status=status))
+            for status in MatchStatus
+        ],
+        "match_total": sum(by_status.values()),
+        "listing_rows": [
+            (
+                str(status.label),
+                [
+                    Figure(
+                        "", listings[kind][status], _url("ops_listings", kind=kind, status=status)
+                    )
+                    for kind in ("demand", "achievement")
+                ],
+            )
+            for status in ListingStatus
+            if listings["demand"][status] or listings["achievement"][status]
+        ],
+        "desks": _desks(),
+        "as_of": timezone.now(),
+    }
+    return render(request, "matchmaking/ops_home.html", context)
+
+
+def _desks() -> list[ManagerProfile]:
+    """Return certified managers with the number of reviews open and late, the busiest first."""
+    today = timezone.localdate()
+    is_open = Q(user__reviews__status__in=("assigned", "accepted"))
+    return list(
+        ManagerProfile.objects.certified()
+        .select_related("user")
+        .annotate(
+            load=Count("user__reviews", filter=is_open),
+            late=Count("user__reviews", filter=is_open & Q(user__reviews__due_on__lt=today)),
+        )
+        .order_by("-late", "-load", "user__name", "pk")[:PAGE_SIZE]
+    )
+
+
+# --- Listings -----------------------------------------------------------------------------------
+
+
+@require_safe
+def ops_listings(request: UserRequest) -> HttpResponse:
+    """List listings of any status: the rows behind the overview's numbers."""
+    require_operator(request.user)
+    kind = request.GET.get("kind", "")
+    status = request.GET.get("status", "")
+    state = request.GET.get("state", "")
+    kinds = [kind] if kind in ("demand", "achievement") else ["demand", "achievement"]
+    found: list[QuerySet[Any]] = []
+    for one in kinds:
+        if state == "stale":
+            rows = stale_listings(one)
+        elif state == "unmatched":
+            rows = unmatched_listings(one)
+        else:
+            rows = (Demand if one == "demand" else Achievement).objects.all()
+        if status in ListingStatus.values:
+            rows = rows.filter(status=status)
+        found.append(
+            rows.order_by()
+            .annotate(kind_of=Value(one, output_field=CharField()))
+            .values_list("updated_at", "kind_of", "pk")
+        )
+    ordered = found[0].union(*found[1:], all=True).order_by("-updated_at", "kind_of", "pk")
+    page = Paginator(ordered, PAGE_SIZE).get_page(request.GET.get("page"))
+    rows_of: dict[tuple[str, int], Listing] = {}
+    for one, model in (("demand", Demand), ("achievement", Achievement)):
+        wanted = [pk for _at, found_kind, pk in page if found_kind == one]
+        for listing in model.objects.select_related("owner").defer("body").filter(pk__in=wanted):
+            rows_of[one, listing.pk] = listing
+    context = {
+        "page": page,
+        "rows": [rows_of[found_kind, pk] for _at, found_kind, pk in page],
+        "kind": kind,
+        "status": status,
+        "state": state,
+        "kinds": [("demand", _("Demands")), ("achievement", _("Achievements"))],
+        "statuses": ListingStatus.choices,
+        "states": [("stale", _("Not compared yet")), ("unmatched", _("Without a match"))],
+    }
+    return render(request, "matchmaking/ops_listings.html", context)
+
+
+# --- Who has what -------------------------------------------------------------------------------
+
+
+@require_safe
+def ops_assignments(request: UserRequest) -> HttpResponse:
+    """List matches with the manager who has each, and why."""
+    require_operator(request.user)
+    today = timezone.localdate()
+    status = request.GET.get("status", "")
+    state = request.GET.get("state", "")
+    manager = request.GET.get("manager", "")
+    matches = Match.objects.all()
+    if status in MatchStatus.values:
+        matches = matches.filter(status=status)
+    elif not state:
+        matches = matches.filter(status__in=(MatchStatus.SUGGESTED, MatchStatus.IN_REVIEW))
+    if state == "late":
+        matches = matches.filter(late_matches(today))
+    elif state == "unassigned":
+        matches = matches.filter(unassigned_matches())
+    elif state == "frozen":
+        matches = matches.filter(is_frozen=True)
+    if manager.isdecimal() and len(manager) < 10:
+        matches = matches.filter(
+            pk__in=Review.objects.open().filter(manager=int(manager)).values("match")
+        )
+    page = Paginator(
+        matches.with_listings()
+        .defer(
+            "grid",
+            "pairs",
+            "demand__body",
+            "achievement__body",
+            "demand_revision__body",
+            "achievement_revision__body",
+        )
+        .order_by(F("due_on").asc(nulls_last=True), "-score", "pk"),
+        PAGE_SIZE,
+    ).get_page(request.GET.get("page"))
+    reviews: dict[int, Review] = {}
+    for review in (
+        Review.objects.filter(match__in=[match.pk for match in page])
+        .exclude(status__in=("declined", "referred", "no_response", "cancelled"))
+        .select_related("manager")
+        .order_by("assigned_at")
+    ):
+        reviews[review.match_id] = review
+    rows = []
+    for match in page:
+        held = reviews.get(match.pk)
+        if held is not None:
+            held.match = match
+        rows.append(
+            {
+                "match": match,
+                "review": held,
+                "because": presenting.assigned_because(held) if held else "",
+                "may_reassign": match.status in (MatchStatus.SUGGESTED, MatchStatus.IN_REVIEW),
+            }
+        )
+    context = {
+        "page": page,
+        "rows": rows,
+        "status": status,
+        "state": state,
+        "manager": manager,
+        "statuses": MatchStatus.choices,
+        "states": [
+            ("late", _("Past their date")),
+            ("unassigned", _("Without a manager")),
+            ("frozen", _("Frozen while a listing is being changed")),
+        ],
+        "managers": ManagerProfile.objects.certified().select_related("user").order_by("user__name"),
+    }
+    return render(request, "matchmaking/ops_assignments.html", context)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def ops_reassign(request: UserRequest, number: str) -> HttpResponse:
+    """Give one match to another manager; those with a tie are not offered."""
+    require_operator(request.user)
+    match = get_object_or_404(Match.objects.by_number(number).with_listings())
+    form = ReassignForm(request.POST or None, match=match)
+    problem, status = "", 200
+    if request.method == "POST" and form.is_valid():
+        to = form.cleaned_data["to"]
+        try:
+            reassign(match=match, to=to, actor=request.user)
+        except IllegalMove as exc:
+            problem, status = str(exc), 409
+            match = get_object_or_404(Match.objects.by_number(number).with_listings())
+        except permissions.ConflictOfInterest:
+            form.add_error("to", _("This manager has a tie to one of the sides."))
+        else:
+            messages.success(
+                request,
+                _("%(number)s is now with %(manager)s.")
+                % {"number": match.number, "manager": to},
+            )
+            return redirect(_url("ops_assignments", status=MatchStatus.IN_REVIEW))
+    reader = presenting.Reader(side="", names=True, contacts=False, is_operator=True)
+    field: Any = form.fields["to"]
+    loads = Counter(
+        Review.objects.open()
+        .filter(manager__in=field.queryset.values("user"))
+        .values_list("manager", flat=True)
+    )
+    context = {
+        "match": match,
+        "sides": presenting.both_sides(match, reader),
+        "reviews": match.reviews.select_related("manager").order_by("assigned_at"),
+        "form": form,
+        "choices": [(profile, loads[profile.user_id]) for profile in field.queryset],
+        "is_open": match.status in (MatchStatus.SUGGESTED, MatchStatus.IN_REVIEW),
+        "problem": problem,
+    }
+    return render(request, "matchmaking/ops_reassign.html", context, status=status)
+
+
+# --- Who did what -------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class AuditLine:
+    when: dt.datetime
+    kind: str
+    who: str
+    what: str
+    about: str
+    url: str
+    detail: str
+
+
+def _audit_sources(
+    number: str, person: str
+) -> tuple[QuerySet[MatchEvent], QuerySet[ListingEvent], QuerySet[AccountEvent]]:
+    """Return the three histories under the filters of the page."""
+    matches = MatchEvent.objects.all()
+    listings = ListingEvent.objects.all()
+    accounts = AccountEvent.objects.all()
+    if person:
+        by_name = Q(actor__name__icontains=person) | Q(actor__email__icontains=person)
+        matches, listings = matches.filter(by_name), listings.filter(by_name)
+        accounts = accounts.filter(
+            by_name
+            | Q(subject__name__icontains=person)
+            | Q(subject__email__icontains=person)
+            | Q(organization__name__icontains=person)
+        )
+    if number:
+        match = Match.objects.by_number(number)
+        demand = Demand.objects.by_number(number)
+        achievement = Achievement.objects.by_number(number)
+        matches = matches.filter(
+            Q(match__in=match.values("pk"))
+            | Q(match__demand__in=demand.values("pk"))
+            | Q(match__achievement__in=achievement.values("pk"))
+        )
+        listings = listings.filter(
+            Q(demand__in=demand.values("pk")) | Q(achievement__in=achievement.values("pk"))
+        )
+        accounts = accounts.none()
+    return matches, listings, accounts
+
+
+@require_safe
+def ops_audit(request: UserRequest) -> HttpResponse:
+    """List who did what to matches, listings and accounts, the latest first."""
+    require_operator(request.user)
+    kind = request.GET.get("kind", "")
+    person = request.GET.get("person", "").replace("\x00", "").strip()[:80]
+    number = request.GET.get("number", "").replace("\x00", "").strip().upper()[:40]
+    sources: dict[str, Any] = dict(
+        zip(("match", "listing", "account"), _audit_sources(number, person), strict=True)
+    )
+    if kind in sources:
+        sources = {kind: sources[kind]}
+    found = [
+        rows.order_by()
+        .annotate(kind_of=Value(one, output_field=CharField()))
+        .values_list("created_at", "kind_of", "pk")
+        for one, rows in sources.items()
+    ]
+    ordered = found[0].union(*found[1:], all=True).order_by("-created_at", "kind_of", "-pk")
+    page = Paginator(ordered, AUDIT_PAGE_SIZE).get_page(request.GET.get("page"))
+    context = {
+        "page": page,
+        "lines": _audit_lines(list(page)),
+        "kind": kind,
+        "person": person,
+        "number": number,
+        "kinds": [
+            ("match", _("Matches")),
+            ("listing", _("Listings")),
+            ("account", _("People and organizations")),
+        ],
+    }
+    return render(request, "matchmaking/ops_audit.html", context)
+
+
+def _audit_lines(rows: list[tuple[dt.datetime, str, int]]) -> list[AuditLine]:
+    """Load the events of one page: at most one query for each kind."""
+    wanted = {one: [pk for _at, kind, pk in rows if kind == one] for one in ("match", "listing", "account")}
+    lines: dict[tuple[str, int], AuditLine] = {}
+    for event in (
+        MatchEvent.objects.filter(pk__in=wanted["match"])
+        .select_related("actor", "match")
+        .defer("match__grid", "match__pairs", "match__terms", "match__parts")
+    ):
+        reasons = presenting.reason_labels(event.reason.split(",")) or (
+            [event.reason] if event.reason else []
+        )
+        lines["match", event.pk] = AuditLine(
+            event.created_at,
+            _("Match"),
+            _actor(event.actor),
+            event.get_verb_display(),
+            event.match.number,
+            event.match.get_absolute_url(),
+            _detail(_move(event), *reasons, event.note),
+        )
+    for change in ListingEvent.objects.filter(pk__in=wanted["listing"]).select_related(
+        "actor", "demand", "achievement"
+    ):
+        listing: Listing = change.demand or change.achievement  # type: ignore[assignment]
+        lines["listing", change.pk] = AuditLine(
+            change.created_at,
+            _("Listing"),
+            _actor(change.actor),
+            change.get_after_display(),
+            listing.number,
+            listing.get_absolute_url(),
+            _detail(
+                _move(change),
+                _("version %(number)d") % {"number": change.version} if change.version else "",
+                change.get_reason_display() if change.reason else "",
+                change.note,
+            ),
+        )
+    for step in AccountEvent.objects.filter(pk__in=wanted["account"]).select_related(
+        "actor", "organization", "subject"
+    ):
+        about = " · ".join(str(one) for one in (step.organization, step.subject) if one)
+        url = reverse("ops_organization", args=[step.organization_id]) if step.organization_id else ""
+        lines["account", step.pk] = AuditLine(
+            step.created_at,
+            _("Account"),
+            _actor(step.actor),
+            step.get_verb_display(),
+            about,
+            url,
+            step.note,
+        )
+    return [lines[kind, pk] for _at, kind, pk in rows]
+
+
+def _actor(actor: Any) -> str:
+    return f"{actor} <{actor.email}>" if actor else _("KeQiao")
+
+
+def _move(event: MatchEvent | ListingEvent) -> str:
+    if not event.before or event.before == event.after:
+        return ""
+    return f"{event.get_before_display()} → {event.get_after_display()}"
+
+
+def _detail(*parts: Any) -> str:
+    return _("; ").join(str(part) for part in parts if part)
