@@ -89,9 +89,14 @@ def listing(name: str, default: list[str]) -> list[str]:
 def database(url: str) -> dj_database_url.DBConfig:
     """Return Django's settings of a database; a connection is kept, and tested before reuse."""
     try:
-        return dj_database_url.parse(url, conn_max_age=60, conn_health_checks=True)
-    except (ValueError, dj_database_url.ParseError, dj_database_url.UnknownSchemeError):
+        found = dj_database_url.parse(url, conn_max_age=60, conn_health_checks=True)
+    except ValueError:
+        found = {}
+    if not found.get("ENGINE", "").endswith("postgresql") or not found.get("NAME"):
         # The address may hold a password, so it is not shown.
         raise ImproperlyConfigured(
             "DATABASE_URL must read postgres://user:password@host:port/name."
-        ) from None
+        )
+    # A server that does not answer must not hold a page for the two minutes of TCP.
+    found["OPTIONS"] = {"connect_timeout": 5} | found.get("OPTIONS", {})
+    return found

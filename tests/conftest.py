@@ -3,6 +3,7 @@
 import os
 import socket
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -40,15 +41,10 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         _started.pop("lock").release()
 
 
-class _PassAddresses:
-    @pytest.hookimpl
-    def pytest_configure_node(self, node: Any) -> None:
-        node.workerinput["urls"] = _started.get("urls", {})
-
-
-def pytest_configure(config: pytest.Config) -> None:
-    if config.pluginmanager.hasplugin("dsession"):
-        config.pluginmanager.register(_PassAddresses())
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Tell an xdist worker where the services are."""
+    node.workerinput["urls"] = _started["urls"]
 
 
 def _free_slot() -> tuple[FolderLock, Path]:
@@ -82,12 +78,15 @@ def embedded_services(request: pytest.FixtureRequest) -> dict[str, str]:
     with redis.Redis.from_url(urls["REDIS_URL"]) as client:
         client.flushdb()
 
+    from django.core.cache import caches
     from django.db import connections
 
     # The dictionary itself is shared by whoever looked at the settings before us.
     connections.settings["default"].update(env.database(urls["DATABASE_URL"]))
     connections["default"].settings_dict.update(env.database(urls["DATABASE_URL"]))
     settings.CACHES["default"]["LOCATION"] = urls["REDIS_URL"]
+    with suppress(AttributeError):
+        del caches["default"]  # made with the old address while Django was set up
     settings.REDIS_URL = urls["REDIS_URL"]
     settings.CELERY_BROKER_URL = settings.CELERY_RESULT_BACKEND = urls["REDIS_URL"]
     app.conf.update(broker_url=urls["REDIS_URL"], result_backend=urls["REDIS_URL"])

@@ -4,6 +4,7 @@ import time
 
 import pytest
 from django.core.cache import cache
+from django.core.cache.backends.redis import RedisCache
 from django.urls import reverse
 
 from config import health, heartbeat
@@ -56,10 +57,10 @@ def test_without_the_encoding_worker_the_model_is_named(client):
 
 @pytest.mark.django_db(transaction=True)
 def test_a_broken_broker_is_named_and_the_rest_unknown(client, monkeypatch):
-    def broken(keys: list[str]) -> dict[str, object]:
+    def broken(self: RedisCache, keys: list[str]) -> dict[str, object]:
         raise ConnectionError("redis://:secret@10.0.0.1")
 
-    monkeypatch.setattr(cache, "get_many", broken)
+    monkeypatch.setattr(RedisCache, "get_many", broken)
 
     response = client.get(reverse("healthz"))
 
