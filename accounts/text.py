@@ -13,7 +13,9 @@ from django.utils.translation import gettext as _
 # stand pass as other names. (LRM, RLM, ALM, embeddings, overrides, isolates.)
 _BIDI = "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"
 # Zero-width characters, byte order mark, soft hyphen, and the fillers that look like nothing.
-_INVISIBLE = "\u00ad\u034f\u115f\u1160\u17b4\u17b5\u180e\u200b-\u200d\u2060-\u2064\u3164\ufeff\uffa0"
+_INVISIBLE = (
+    "\u00ad\u034f\u115f\u1160\u17b4\u17b5\u180e\u200b-\u200d\u2060-\u2064\u3164\ufeff\uffa0"
+)
 # Unicode's tag characters and its line and paragraph separators.
 _RARE = "\u2028\u2029\ufff9-\ufffb\U000e0000-\U000e007f"
 

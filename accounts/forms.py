@@ -1,0 +1,307 @@
+"""Forms of people, organizations and technology managers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from allauth.account import forms as allauth_forms
+from django import forms
+from django.contrib.auth.models import AbstractBaseUser
+from django.core.validators import RegexValidator
+from django.db import transaction
+from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
+
+from accounts.classes import class_choices
+from accounts.codes import clean_credit_code
+from accounts.fields import LineField, TextField
+from accounts.models import (
+    InterestKind,
+    ManagerGrade,
+    ManagerProfile,
+    MembershipRole,
+    Organization,
+    User,
+)
+from accounts.regions import province_choices, region_choices
+from accounts.services import ORGANIZATION_FIELDS
+
+_phone = RegexValidator(
+    r"^\+?[\d\s()-]{5,24}$",
+    _("A phone number has digits, spaces, hyphens and brackets only, such as 0512-6288 0000."),
+)
+_certificate = RegexValidator(
+    r"^[A-Za-z0-9\u4e00-\u9fff()（）〔〕\[\]/-]+$",
+    _("A certificate number has letters, digits, hyphens and brackets only."),
+)
+
+
+def _date() -> forms.DateInput:
+    return forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d")
+
+
+class SignupForm(allauth_forms.SignupForm):  # type: ignore[misc]
+    """A person signs up; their organization follows on the next page."""
+
+    name = LineField(
+        label=_("Your name"),
+        max_length=80,
+        widget=forms.TextInput(attrs={"autocomplete": "name"}),
+    )
+    phone = LineField(
+        label=_("Phone"),
+        required=False,
+        max_length=30,
+        validators=[_phone],
+        widget=forms.TextInput(attrs={"type": "tel", "autocomplete": "tel"}),
+    )
+
+    field_order = ("name", "email", "phone", "password1", "password2")
+
+    @transaction.atomic
+    def save(self, request: HttpRequest) -> User:
+        """Save the account with its name; allauth itself writes only what it knows."""
+        user: User = super().save(request)
+        return user
+
+    def custom_signup(self, request: HttpRequest, user: AbstractBaseUser) -> None:
+        assert isinstance(user, User)
+        user.name = self.cleaned_data["name"]
+        user.phone = self.cleaned_data["phone"]
+        user.save(update_fields=("name", "phone"))
+
+
+class CreditCodeField(LineField):
+    """A unified social credit code. Spaces and small letters are put right silently."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        kwargs.setdefault("label", _("Unified social credit code"))
+        kwargs.setdefault("help_text", _("18 characters, as on the business licence."))
+        kwargs.setdefault("widget", forms.TextInput(attrs={"autocomplete": "off"}))
+        super().__init__(max_length=40, **kwargs)
+
+    def clean(self, value: Any) -> str:
+        return clean_credit_code(super().clean(value))
+
+
+class OrganizationForm(forms.ModelForm[Organization]):
+    name = LineField(
+        label=_("Name"),
+        max_length=120,
+        help_text=_("The full name, as on the business licence."),
+        widget=forms.TextInput(attrs={"autocomplete": "organization"}),
+    )
+    credit_code = CreditCodeField()
+    name_en = LineField(label=_("English name"), max_length=160, required=False)
+    field = LineField(
+        label=_("Field of work"),
+        max_length=40,
+        help_text=_(
+            "Such as “machine building” or “marine biology”. The other side reads this instead of "
+            "your name until both have agreed to meet, so do not name yourselves here."
+        ),
+    )
+    field_en = LineField(label=_("Field of work in English"), max_length=80, required=False)
+    summary = TextField(
+        label=_("About"), max_length=1000, required=False, widget=forms.Textarea(attrs={"rows": 4})
+    )
+    contact_name = LineField(
+        label=_("Contact person"),
+        max_length=80,
+        help_text=_("Shown to the other side only after an introduction."),
+    )
+    contact_phone = LineField(
+        label=_("Contact phone"),
+        max_length=30,
+        validators=[_phone],
+        widget=forms.TextInput(attrs={"type": "tel"}),
+    )
+
+    class Meta:
+        model = Organization
+        fields = ORGANIZATION_FIELDS
+        error_messages = {
+            "credit_code": {
+                "unique": _(
+                    "An organization with this credit code is registered already. "
+                    "Ask to join it instead."
+                )
+            }
+        }
+
+    field_order = (
+        "name",
+        "credit_code",
+        "kind",
+        "size",
+        "region",
+        "name_en",
+        "field",
+        "field_en",
+        "summary",
+        "contact_name",
+        "contact_phone",
+        "contact_email",
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["region"] = forms.ChoiceField(
+            label=_("Region"),
+            choices=[("", "---------"), *region_choices()],
+            help_text=_("Province or city of the registered address."),
+            widget=forms.Select(attrs={"data-choose": ""}),
+        )
+        self.order_fields(self.field_order)
+
+    def clean(self) -> dict[str, Any]:
+        """Refuse a blind description that names the organization: it would not be blind."""
+        cleaned: dict[str, Any] = super().clean() or {}
+        for key, name_key in (("field", "name"), ("field_en", "name_en")):
+            text, name = cleaned.get(key, ""), cleaned.get(name_key, "")
+            if text and name and name.casefold() in text.casefold():
+                self.add_error(
+                    key,
+                    _("This contains your organization's name, which nobody may read yet."),
+                )
+        return cleaned
+
+
+class JoinForm(forms.Form):
+    credit_code = CreditCodeField(
+        help_text=_("18 characters, as on the business licence. Its owners will be asked.")
+    )
+
+
+class AnswerJoinForm(forms.Form):
+    role = forms.ChoiceField(label=_("Role"), choices=MembershipRole.choices, required=False)
+    accept = forms.BooleanField(required=False)
+
+
+class RoleForm(forms.Form):
+    role = forms.ChoiceField(label=_("Role"), choices=MembershipRole.choices)
+
+
+class ProfileForm(forms.ModelForm[User]):
+    name = LineField(
+        label=_("Your name"), max_length=80, widget=forms.TextInput(attrs={"autocomplete": "name"})
+    )
+    phone = LineField(
+        label=_("Phone"),
+        required=False,
+        max_length=30,
+        validators=[_phone],
+        widget=forms.TextInput(attrs={"type": "tel", "autocomplete": "tel"}),
+    )
+
+    class Meta:
+        model = User
+        fields = ("name", "phone")
+
+
+class UnavailableForm(forms.Form):
+    first = forms.DateField(label=_("First day"), required=False, widget=_date())
+    last = forms.DateField(
+        label=_("Last day"),
+        required=False,
+        widget=_date(),
+        help_text=_("Leave it empty if you do not know yet."),
+    )
+
+    def clean(self) -> dict[str, Any]:
+        cleaned: dict[str, Any] = super().clean() or {}
+        first, last = cleaned.get("first"), cleaned.get("last")
+        if last and not first and "first" not in self.errors:
+            self.add_error("first", _("Please say from when."))
+        if first and last and last < first:
+            self.add_error("last", _("The last day is before the first one."))
+        return cleaned
+
+
+class InterestForm(forms.Form):
+    credit_code = CreditCodeField()
+    kind = forms.ChoiceField(label=_("Kind of tie"), choices=InterestKind.choices)
+    note = LineField(label=_("Note"), max_length=300, required=False)
+
+
+class ManagerForm(forms.ModelForm[ManagerProfile]):
+    certificate_no = LineField(
+        label=_("Certificate number"),
+        max_length=40,
+        validators=[_certificate],
+        help_text=_("Of your technology manager's certificate."),
+    )
+
+    class Meta:
+        model = ManagerProfile
+        fields = ("grade", "certificate_no", "classes", "regions", "capacity")
+        help_texts = {
+            "capacity": _("How many matches you want to have in hand at once."),
+        }
+        error_messages = {
+            "certificate_no": {
+                "unique": _("This certificate number belongs to another technology manager here.")
+            }
+        }
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["classes"] = forms.MultipleChoiceField(
+            label=_("Industries"),
+            choices=class_choices(),
+            help_text=_("In which you can judge a technical match. At most 12."),
+            widget=forms.SelectMultiple(attrs={"data-choose": "", "size": 8}),
+        )
+        self.fields["regions"] = forms.MultipleChoiceField(
+            label=_("Regions"),
+            choices=province_choices(),
+            required=False,
+            help_text=_("Provinces that you work in. None means all."),
+            widget=forms.SelectMultiple(attrs={"data-choose": "", "size": 8}),
+        )
+
+    def clean_classes(self) -> list[str]:
+        classes: list[str] = self.cleaned_data["classes"]
+        if len(classes) > 12:
+            raise forms.ValidationError(
+                _("Please choose at most 12 industries; you have chosen %(count)d."),
+                params={"count": len(classes)},
+            )
+        return classes
+
+
+class VerifyForm(forms.Form):
+    """What an operator compares. Every tick is needed: a forgotten one is not a yes."""
+
+    seen = forms.CharField(max_length=40, widget=forms.HiddenInput)
+    name_checked = forms.BooleanField(label=_("The name is the one on the public register"))
+    code_checked = forms.BooleanField(label=_("The credit code belongs to this name"))
+    region_checked = forms.BooleanField(label=_("Kind, size and region are plausible"))
+    contact_checked = forms.BooleanField(label=_("The contact belongs to the organization"))
+
+
+class ReturnForm(forms.Form):
+    seen = forms.CharField(max_length=40, widget=forms.HiddenInput)
+    reason = LineField(
+        label=_("What has to be changed"),
+        max_length=300,
+        help_text=_("The organization's owners read this."),
+        widget=forms.Textarea(attrs={"rows": 3}),
+    )
+
+
+class CertifyForm(forms.Form):
+    grade = forms.ChoiceField(label=_("Grade"), choices=ManagerGrade.choices)
+    capacity = forms.IntegerField(label=_("Open reviews at most"), min_value=1, max_value=200)
+    certificate_checked = forms.BooleanField(
+        label=_("Certificate number, name and grade agree with the register")
+    )
+
+
+class SuspendForm(forms.Form):
+    reason = LineField(
+        label=_("Reason"),
+        max_length=300,
+        help_text=_("The technology manager reads this."),
+        widget=forms.Textarea(attrs={"rows": 3}),
+    )

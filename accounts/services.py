@@ -1,0 +1,469 @@
+"""What people do with organizations, memberships and manager profiles.
+
+Every function locks what it decides on, checks, saves, and leaves an `AccountEvent`. It raises
+`Refused` with a sentence for the person when the step is not possible now.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+from collections.abc import Mapping
+from typing import Any
+
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from accounts.models import (
+    AccountEvent,
+    InterestKind,
+    ManagerInterest,
+    ManagerProfile,
+    ManagerStatus,
+    Membership,
+    MembershipRole,
+    Organization,
+    OrganizationStatus,
+    User,
+)
+
+Verb = AccountEvent.Verb
+
+# A change of these makes it another organization as far as anybody can tell.
+IDENTITY_FIELDS = ("name", "credit_code")
+ORGANIZATION_FIELDS = (
+    "name",
+    "name_en",
+    "kind",
+    "credit_code",
+    "region",
+    "size",
+    "field",
+    "field_en",
+    "summary",
+    "contact_name",
+    "contact_phone",
+    "contact_email",
+)
+MANAGER_FIELDS = ("grade", "certificate_no", "classes", "regions", "capacity")
+# More open requests than this are not one person's; somebody is trying codes.
+JOIN_REQUESTS_AT_MOST = 5
+# Working days in which an operator answers.
+VERIFY_WITHIN = 2
+
+
+class Refused(Exception):
+    """Not possible as things stand. The text is a sentence for the person."""
+
+
+def _record(
+    verb: AccountEvent.Verb,
+    *,
+    actor: User | None,
+    organization: Organization | None = None,
+    subject: User | None = None,
+    note: str = "",
+) -> None:
+    AccountEvent.objects.create(
+        verb=verb, actor=actor, organization=organization, subject=subject, note=note[:300]
+    )
+
+
+# --- Organizations ------------------------------------------------------------------------------
+
+
+def _code_taken() -> Refused:
+    return Refused(
+        _("An organization with this credit code is registered already. Ask to join it instead.")
+    )
+
+
+@transaction.atomic
+def register_organization(*, actor: User, content: Mapping[str, Any]) -> Organization:
+    """Register an organization that awaits verification; `actor` becomes its first owner."""
+    organization = Organization(**{name: content[name] for name in ORGANIZATION_FIELDS})
+    if Organization.objects.filter(credit_code=organization.credit_code).exists():
+        raise _code_taken()
+    try:
+        with transaction.atomic():
+            organization.save()
+    except IntegrityError:  # somebody else registered it in this moment
+        raise _code_taken() from None
+    Membership.objects.create(
+        user=actor, organization=organization, role=MembershipRole.OWNER, is_active=True
+    )
+    _record(Verb.REGISTERED, actor=actor, organization=organization, subject=actor)
+    return organization
+
+
+@transaction.atomic
+def change_organization(
+    *, organization: Organization, actor: User, content: Mapping[str, Any]
+) -> Organization:
+    """Save an owner's changes.
+
+    Another name or credit code has to be verified again, and so has whatever was returned.
+    """
+    organization = Organization.objects.select_for_update().get(pk=organization.pk)
+    _check_rules_members(actor, organization.pk)
+    changed = [name for name in ORGANIZATION_FIELDS if getattr(organization, name) != content[name]]
+    resubmitted = organization.status == OrganizationStatus.REJECTED
+    if not changed and not resubmitted:
+        return organization
+    for name in changed:
+        setattr(organization, name, content[name])
+    if resubmitted or any(name in IDENTITY_FIELDS for name in changed):
+        organization.status = OrganizationStatus.PENDING
+        organization.status_reason = ""
+        organization.verified_at = None
+    try:
+        with transaction.atomic():
+            organization.save(update_fields=[*changed, "status", "status_reason", "verified_at"])
+    except IntegrityError:
+        raise _code_taken() from None
+    labels = [str(Organization._meta.get_field(name).verbose_name) for name in changed]  # type: ignore[union-attr]
+    _record(Verb.CHANGED, actor=actor, organization=organization, note=", ".join(labels))
+    return organization
+
+
+def fingerprint(organization: Organization) -> str:
+    """Say in a few characters what an operator has seen of an organization."""
+    seen = "\x1f".join(str(getattr(organization, name)) for name in ORGANIZATION_FIELDS)
+    return hashlib.sha256(f"{organization.status}\x1f{seen}".encode()).hexdigest()[:20]
+
+
+def _decidable(organization: Organization, actor: User, seen: str) -> Organization:
+    """Lock the organization and make sure that `actor` may decide on what they have seen."""
+    organization = Organization.objects.select_for_update().get(pk=organization.pk)
+    if not actor.is_operator:
+        raise Refused(_("Only operators verify organizations."))
+    if Membership.objects.filter(user=actor, organization=organization).exists():
+        raise Refused(_("You belong to this organization, so another operator has to check it."))
+    if seen != fingerprint(organization):
+        raise Refused(
+            _(
+                "This organization has changed since you opened the page: its entries, or "
+                "another operator has answered. Nothing was saved; please look again."
+            )
+        )
+    return organization
+
+
+@transaction.atomic
+def verify_organization(*, organization: Organization, actor: User, seen: str) -> Organization:
+    """Confirm who an organization is; `seen` is the `fingerprint` of what was shown."""
+    organization = _decidable(organization, actor, seen)
+    if organization.status != OrganizationStatus.PENDING:
+        raise Refused(_("This organization is not waiting for verification."))
+    organization.status = OrganizationStatus.VERIFIED
+    organization.status_reason = ""
+    organization.verified_at = timezone.now()
+    organization.save(update_fields=("status", "status_reason", "verified_at"))
+    _record(Verb.VERIFIED, actor=actor, organization=organization)
+    return organization
+
+
+@transaction.atomic
+def return_organization(
+    *, organization: Organization, actor: User, seen: str, reason: str
+) -> Organization:
+    """Return an organization with a reason, also one that was verified by mistake."""
+    organization = _decidable(organization, actor, seen)
+    if organization.status == OrganizationStatus.REJECTED:
+        raise Refused(_("This organization has been returned already."))
+    if not reason:
+        raise Refused(_("Please write what has to be changed; the organization reads it."))
+    organization.status = OrganizationStatus.REJECTED
+    organization.status_reason = reason
+    organization.verified_at = None
+    organization.save(update_fields=("status", "status_reason", "verified_at"))
+    _record(Verb.RETURNED, actor=actor, organization=organization, note=reason)
+    return organization
+
+
+# --- Members ------------------------------------------------------------------------------------
+
+
+@transaction.atomic
+def ask_to_join(*, actor: User, credit_code: str) -> Membership:
+    """Ask the owners of an organization to let `actor` in."""
+    # The person is locked: five windows at once must not make more requests than allowed.
+    User.objects.select_for_update().get(pk=actor.pk)
+    organization = Organization.objects.filter(credit_code=credit_code).first()
+    if organization is None:
+        raise Refused(
+            _("No organization with this credit code is registered yet. You can register it.")
+        )
+    mine = Membership.objects.filter(user=actor)
+    existing = mine.filter(organization=organization).first()
+    if existing is not None:
+        if existing.is_active:
+            raise Refused(_("You are a member of this organization already."))
+        raise Refused(_("You have asked already; its owners have not answered yet."))
+    if mine.filter(is_active=False).count() >= JOIN_REQUESTS_AT_MOST:
+        raise Refused(
+            _("You have %(count)d open requests. Please wait until they are answered.")
+            % {"count": JOIN_REQUESTS_AT_MOST}
+        )
+    membership = Membership.objects.create(
+        user=actor, organization=organization, role=MembershipRole.EDITOR, is_active=False
+    )
+    _record(Verb.JOIN_ASKED, actor=actor, organization=organization, subject=actor)
+    return membership
+
+
+def _lock_members(organization_id: int) -> None:
+    """Take the one lock under which the members of an organization change."""
+    Organization.objects.select_for_update().get(pk=organization_id)
+
+
+def _check_rules_members(actor: User, organization_id: int) -> None:
+    if actor.is_operator:
+        return
+    owner = Membership.objects.active().filter(
+        user=actor, organization=organization_id, role=MembershipRole.OWNER
+    )
+    if not owner.exists():
+        raise Refused(_("Only owners of the organization, or an operator, can do this."))
+
+
+def _current(membership: Membership) -> Membership:
+    found = (
+        Membership.objects.select_related("organization", "user").filter(pk=membership.pk).first()
+    )
+    if found is None:
+        raise Refused(_("This person is no longer on the list; somebody else was faster."))
+    return found
+
+
+@transaction.atomic
+def answer_join(
+    *, membership: Membership, actor: User, accepted: bool, role: str = MembershipRole.EDITOR
+) -> None:
+    """Let a person in with a role, or refuse. An owner's or an operator's act."""
+    _lock_members(membership.organization_id)
+    _check_rules_members(actor, membership.organization_id)
+    membership = _current(membership)
+    if membership.is_active:
+        raise Refused(_("This request has been answered already."))
+    if accepted:
+        membership.role = MembershipRole(role)
+        membership.is_active = True
+        membership.save(update_fields=("role", "is_active"))
+        note = str(MembershipRole(role).label)
+    else:
+        membership.delete()
+        note = ""
+    _record(
+        Verb.JOINED if accepted else Verb.REFUSED,
+        actor=actor,
+        organization=membership.organization,
+        subject=membership.user,
+        note=note,
+    )
+
+
+def _keep_an_owner(membership: Membership) -> None:
+    """Refuse to take away the last owner. The caller holds the organization's lock."""
+    if membership.role != MembershipRole.OWNER or not membership.is_active:
+        return
+    others = (
+        Membership.objects.active()
+        .filter(
+            organization=membership.organization_id,
+            role=MembershipRole.OWNER,
+            user__is_active=True,
+        )
+        .exclude(pk=membership.pk)
+    )
+    if not others.exists():
+        raise Refused(_("This is the last owner. Make somebody else an owner first."))
+
+
+@transaction.atomic
+def set_role(*, membership: Membership, actor: User, role: str) -> None:
+    """Give a member another role. The last owner stays one."""
+    _lock_members(membership.organization_id)
+    _check_rules_members(actor, membership.organization_id)
+    membership = _current(membership)
+    if not membership.is_active:
+        raise Refused(_("This person is not a member yet; answer the request first."))
+    if membership.role == role:
+        return
+    if role != MembershipRole.OWNER:
+        _keep_an_owner(membership)
+    before, membership.role = membership.get_role_display(), MembershipRole(role)
+    membership.save(update_fields=("role",))
+    _record(
+        Verb.CHANGED,
+        actor=actor,
+        organization=membership.organization,
+        subject=membership.user,
+        note=f"{before} → {membership.get_role_display()}",
+    )
+
+
+@transaction.atomic
+def remove_member(*, membership: Membership, actor: User) -> None:
+    """Take a member out; people may also leave, or withdraw their own request.
+
+    A technology manager who leaves keeps the tie: the organization becomes a past employer.
+    """
+    _lock_members(membership.organization_id)
+    if membership.user_id != actor.pk:
+        _check_rules_members(actor, membership.organization_id)
+    membership = _current(membership)
+    _keep_an_owner(membership)
+    was_active = membership.is_active
+    membership.delete()
+    profile = ManagerProfile.objects.filter(user=membership.user_id).first()
+    if was_active and profile is not None:
+        _add_past_employment(profile, membership.organization)
+    _record(
+        Verb.CHANGED if was_active else Verb.REFUSED,
+        actor=actor,
+        organization=membership.organization,
+        subject=membership.user,
+        note=_("left") if was_active else _("request withdrawn"),
+    )
+
+
+def _add_past_employment(profile: ManagerProfile, organization: Organization) -> None:
+    ManagerInterest.objects.get_or_create(
+        profile=profile, organization=organization, defaults={"kind": InterestKind.EMPLOYMENT}
+    )
+
+
+# --- Technology managers ------------------------------------------------------------------------
+
+
+def _certificate_taken() -> Refused:
+    return Refused(_("This certificate number belongs to another technology manager here."))
+
+
+@transaction.atomic
+def apply_as_manager(*, actor: User, content: Mapping[str, Any]) -> ManagerProfile:
+    """Apply for certification, or correct an application that is not decided yet.
+
+    Organizations that the person was a member of before become past employers by themselves.
+    """
+    User.objects.select_for_update().get(pk=actor.pk)
+    profile = ManagerProfile.objects.filter(user=actor).first()
+    if profile is not None and profile.status == ManagerStatus.CERTIFIED:
+        raise Refused(_("You are a certified technology manager already."))
+    if profile is not None and profile.status == ManagerStatus.SUSPENDED and profile.certified_at:
+        raise Refused(
+            _(
+                "Your certification is suspended. Only an operator can lift that; "
+                "please write to us."
+            )
+        )
+    if profile is None:
+        profile = ManagerProfile(user=actor)
+    for name in MANAGER_FIELDS:
+        setattr(profile, name, content[name])
+    profile.status = ManagerStatus.PENDING
+    try:
+        with transaction.atomic():
+            profile.save()
+    except IntegrityError:
+        raise _certificate_taken() from None
+    _record(Verb.APPLIED, actor=actor, subject=actor, note=profile.certificate_no)
+
+    once = AccountEvent.objects.filter(
+        subject=actor, verb__in=(Verb.JOINED, Verb.REGISTERED), organization__isnull=False
+    ).values("organization")
+    now = Membership.objects.filter(user=actor).values("organization")
+    for organization in Organization.objects.filter(pk__in=once).exclude(pk__in=now):
+        _add_past_employment(profile, organization)
+    return profile
+
+
+def _lock_profile(profile: ManagerProfile, actor: User) -> ManagerProfile:
+    profile = (
+        ManagerProfile.objects.select_for_update(of=("self",))
+        .select_related("user")
+        .get(pk=profile.pk)
+    )
+    if not actor.is_operator:
+        raise Refused(_("Only operators certify technology managers."))
+    if profile.user_id == actor.pk:
+        raise Refused(_("Nobody decides on themselves; another operator has to."))
+    return profile
+
+
+@transaction.atomic
+def certify_manager(
+    *, profile: ManagerProfile, actor: User, grade: str, capacity: int
+) -> ManagerProfile:
+    """Certify a manager with the grade that the certificate shows."""
+    profile = _lock_profile(profile, actor)
+    if profile.status == ManagerStatus.CERTIFIED:
+        raise Refused(_("This technology manager is certified already."))
+    profile.grade, profile.capacity = grade, capacity
+    profile.status = ManagerStatus.CERTIFIED
+    profile.certified_at = timezone.now()
+    profile.save(update_fields=("grade", "capacity", "status", "certified_at"))
+    _record(
+        Verb.CERTIFIED, actor=actor, subject=profile.user, note=str(profile.get_grade_display())
+    )
+    return profile
+
+
+@transaction.atomic
+def suspend_manager(*, profile: ManagerProfile, actor: User, reason: str) -> ManagerProfile:
+    """Suspend a certified manager, or turn an application down. They read the reason."""
+    profile = _lock_profile(profile, actor)
+    if profile.status == ManagerStatus.SUSPENDED:
+        raise Refused(_("This technology manager is suspended already."))
+    if not reason:
+        raise Refused(_("Please write the reason; the technology manager reads it."))
+    profile.status = ManagerStatus.SUSPENDED
+    profile.save(update_fields=("status",))
+    _record(Verb.SUSPENDED, actor=actor, subject=profile.user, note=reason)
+    return profile
+
+
+@transaction.atomic
+def declare_interest(
+    *, profile: ManagerProfile, credit_code: str, kind: str, note: str = ""
+) -> ManagerInterest:
+    """Declare a tie to an organization. Its matches then go to others; stars are not affected."""
+    organization = Organization.objects.filter(credit_code=credit_code).first()
+    if organization is None:
+        raise Refused(
+            _(
+                "No organization with this credit code is registered here, so none of its matches "
+                "can reach you."
+            )
+        )
+    interest, created = ManagerInterest.objects.get_or_create(
+        profile=profile,
+        organization=organization,
+        defaults={"kind": InterestKind(kind), "note": note},
+    )
+    if not created:
+        raise Refused(_("You have declared this organization already."))
+    _record(
+        Verb.INTEREST,
+        actor=profile.user,
+        organization=organization,
+        subject=profile.user,
+        note=str(interest.get_kind_display()),
+    )
+    return interest
+
+
+@transaction.atomic
+def set_unavailable(
+    *, profile: ManagerProfile, first: dt.date | None, last: dt.date | None
+) -> ManagerProfile:
+    """Mark days on which a manager takes no new reviews; without `first` there are none."""
+    profile = ManagerProfile.objects.select_for_update().get(pk=profile.pk)
+    if first and last and last < first:
+        raise Refused(_("The last day is before the first one."))
+    profile.unavailable_from = first
+    profile.unavailable_until = last if first else None
+    profile.save(update_fields=("unavailable_from", "unavailable_until"))
+    return profile

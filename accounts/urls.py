@@ -1,0 +1,39 @@
+from django.urls import path
+
+from accounts.views import help, managers, ops, organizations, settings
+
+urlpatterns = [
+    path("org/", organizations.organization, name="organization"),
+    path("org/new/", organizations.organization_new, name="organization_new"),
+    path("org/join/", organizations.organization_join, name="organization_join"),
+    path("org/<int:pk>/edit/", organizations.organization_edit, name="organization_edit"),
+    path("org/<int:pk>/members/", organizations.organization_members, name="organization_members"),
+    path(
+        "org/<int:pk>/members/<int:member>/answer/",
+        organizations.member_answer,
+        name="member_answer",
+    ),
+    path("org/<int:pk>/members/<int:member>/role/", organizations.member_role, name="member_role"),
+    path(
+        "org/<int:pk>/members/<int:member>/remove/",
+        organizations.member_remove,
+        name="member_remove",
+    ),
+    path("managers/", managers.manager_list, name="manager_list"),
+    path("manager/apply/", managers.manager_apply, name="manager_apply"),
+    path("settings/profile/", settings.settings_profile, name="settings_profile"),
+    path("settings/role/", settings.switch_role, name="switch_role"),
+    path("ops/organizations/", ops.ops_organizations, name="ops_organizations"),
+    path("ops/organizations/<int:pk>/", ops.ops_organization, name="ops_organization"),
+    path("ops/managers/", ops.ops_managers, name="ops_managers"),
+    path("ops/managers/<int:pk>/", ops.ops_manager, name="ops_manager"),
+    *(
+        path(
+            f"help/{page}/",
+            help.help_page,
+            {"template": f"help/{page}.html"},
+            name=f"help_{page}",
+        )
+        for page in ("matching", "visibility", "figures", "accessibility")
+    ),
+]

@@ -1,0 +1,1 @@
+"""Pages of people, organizations, technology managers, operators, and help."""

@@ -1,0 +1,229 @@
+"""Operators: verify organizations, certify technology managers."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from typing import Any
+
+from django.contrib import messages
+from django.core.paginator import Paginator
+from django.db.models import Count, F, Q
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods, require_safe
+
+from accounts.clocks import answer_due, managers_with_clock, with_clock
+from accounts.forms import CertifyForm, ReturnForm, SuspendForm, VerifyForm
+from accounts.http import UserRequest
+from accounts.models import (
+    AccountEvent,
+    ManagerProfile,
+    ManagerStatus,
+    Membership,
+    Organization,
+    OrganizationStatus,
+)
+from accounts.services import (
+    Refused,
+    certify_manager,
+    fingerprint,
+    return_organization,
+    suspend_manager,
+    verify_organization,
+)
+from accounts.views.gate import operator_only
+
+PAGE_SIZE = 20
+# What firms have in common says nothing about whether two of them are the same.
+_COMMON = re.compile(
+    r"股份|有限|责任|公司|集团|\b(?:co|ltd|inc|corp|llc|company|limited|group)\b|[\s()\[\]（）.,·&-]"
+)
+
+
+def _tabs(statuses: Any, counts: dict[str, int], chosen: str) -> list[dict[str, Any]]:
+    return [
+        {
+            "value": status.value,
+            "label": status.label,
+            "count": counts.get(status.value, 0),
+            "current": status.value == chosen,
+        }
+        for status in statuses
+    ]
+
+
+def _counts(rows: Any) -> dict[str, int]:
+    return dict(rows.order_by().values_list("status").annotate(number=Count("pk")))
+
+
+@operator_only
+@require_safe
+def ops_organizations(request: UserRequest) -> HttpResponse:
+    """The queue by clock; also the place to find any organization."""
+    words = request.GET.get("q", "").replace("\x00", "").strip()[:100]
+    chosen = request.GET.get("status", "")
+    if chosen not in OrganizationStatus.values:
+        chosen = OrganizationStatus.PENDING
+    rows = Organization.objects.all()
+    if words:
+        rows = rows.filter(
+            Q(name__icontains=words) | Q(name_en__icontains=words) | Q(credit_code__iexact=words)
+        )
+    order = ("asked_at", "pk") if chosen == OrganizationStatus.PENDING else ("-asked_at", "pk")
+    page = Paginator(with_clock(rows.filter(status=chosen)).order_by(*order), PAGE_SIZE).get_page(
+        request.GET.get("page")
+    )
+    return render(
+        request,
+        "accounts/ops_organizations.html",
+        {
+            "page": page,
+            "rows": [{"organization": row, "due_on": answer_due(row)} for row in page],
+            "tabs": _tabs(OrganizationStatus, _counts(rows), chosen),
+            "chosen": chosen,
+            "words": words,
+        },
+    )
+
+
+def _core(name: str) -> str:
+    """Return what is left of a name when legal forms, brackets and spaces are taken out."""
+    return _COMMON.sub("", unicodedata.normalize("NFKC", name).casefold())
+
+
+def possible_duplicates(organization: Organization) -> list[Organization]:
+    """Return organizations whose name, phone or e-mail suggests that they are the same one."""
+    same = Q(contact_email__iexact=organization.contact_email) | Q(
+        contact_phone=organization.contact_phone
+    )
+    core = _core(organization.name)
+    if len(core) >= 2:
+        # The name as typed may differ in brackets and spaces; its first characters rarely do.
+        same |= Q(name__icontains=core[:4])
+    found = Organization.objects.filter(same).exclude(pk=organization.pk).order_by("name", "pk")
+    return list(found[:10])
+
+
+@operator_only
+@require_http_methods(["GET", "HEAD", "POST"])
+def ops_organization(request: UserRequest, pk: int) -> HttpResponse:
+    """Check one organization: verify it, or return it with a reason."""
+    organization = get_object_or_404(with_clock(Organization.objects.all()), pk=pk)
+    answer = request.POST.get("answer", "") if request.method == "POST" else ""
+    initial = {"seen": fingerprint(organization)}
+    verify_form = VerifyForm(request.POST if answer == "verify" else None, initial=initial)
+    return_form = ReturnForm(
+        request.POST if answer == "return" else None, initial=initial, auto_id="id_return_%s"
+    )
+    problem = ""
+    try:
+        if answer == "verify" and verify_form.is_valid():
+            verify_organization(
+                organization=organization,
+                actor=request.user,
+                seen=verify_form.cleaned_data["seen"],
+            )
+            messages.success(request, _("Verified: %(name)s.") % {"name": organization.name})
+            return redirect("ops_organizations")
+        if answer == "return" and return_form.is_valid():
+            return_organization(
+                organization=organization, actor=request.user, **return_form.cleaned_data
+            )
+            messages.success(request, _("Returned: %(name)s.") % {"name": organization.name})
+            return redirect("ops_organizations")
+    except Refused as exc:
+        problem = str(exc)
+        # What is shown below is the present state, so the next click is about that.
+        organization = get_object_or_404(with_clock(Organization.objects.all()), pk=pk)
+        initial = {"seen": fingerprint(organization)}
+        reason = {"reason": return_form.cleaned_data["reason"]} if answer == "return" else {}
+        verify_form = VerifyForm(initial=initial)
+        return_form = ReturnForm(initial=initial | reason, auto_id="id_return_%s")
+    context = {
+        "organization": organization,
+        "due_on": answer_due(organization),
+        "members": Membership.objects.filter(organization=organization).select_related("user"),
+        "duplicates": possible_duplicates(organization),
+        "events": AccountEvent.objects.filter(organization=organization).select_related(
+            "actor", "subject"
+        ),
+        "verify_form": verify_form,
+        "return_form": return_form,
+        "form": return_form if answer == "return" else verify_form,
+        "problem": problem,
+    }
+    status = 409 if problem else 200
+    return render(request, "accounts/ops_organization.html", context, status=status)
+
+
+@operator_only
+@require_safe
+def ops_managers(request: UserRequest) -> HttpResponse:
+    """Technology managers by status; those who wait for an answer first."""
+    chosen = request.GET.get("status", "")
+    rows = ManagerProfile.objects.all()
+    counts = _counts(rows)
+    if chosen not in ManagerStatus.values:
+        pending = ManagerStatus.PENDING
+        chosen = pending if counts.get(pending) else ManagerStatus.CERTIFIED
+    order = ("asked_at", "pk") if chosen == ManagerStatus.PENDING else (F("user__name"), "pk")
+    found = managers_with_clock(rows.filter(status=chosen)).select_related("user").order_by(*order)
+    page = Paginator(found, PAGE_SIZE).get_page(request.GET.get("page"))
+    return render(
+        request,
+        "accounts/ops_managers.html",
+        {
+            "page": page,
+            "rows": [{"profile": row, "due_on": answer_due(row)} for row in page],
+            "tabs": _tabs(ManagerStatus, counts, chosen),
+            "chosen": chosen,
+        },
+    )
+
+
+@operator_only
+@require_http_methods(["GET", "HEAD", "POST"])
+def ops_manager(request: UserRequest, pk: int) -> HttpResponse:
+    """Certify one technology manager, or suspend them with a reason."""
+    rows = managers_with_clock(ManagerProfile.objects.all()).select_related("user")
+    profile = get_object_or_404(rows, pk=pk)
+    answer = request.POST.get("answer", "") if request.method == "POST" else ""
+    certify_form = CertifyForm(
+        request.POST if answer == "certify" else None,
+        initial={"grade": profile.grade, "capacity": profile.capacity},
+    )
+    suspend_form = SuspendForm(request.POST if answer == "suspend" else None)
+    problem = ""
+    try:
+        if answer == "certify" and certify_form.is_valid():
+            certify_manager(
+                profile=profile,
+                actor=request.user,
+                grade=certify_form.cleaned_data["grade"],
+                capacity=certify_form.cleaned_data["capacity"],
+            )
+            messages.success(request, _("Certified: %(name)s.") % {"name": profile.user.name})
+            return redirect("ops_managers")
+        if answer == "suspend" and suspend_form.is_valid():
+            suspend_manager(profile=profile, actor=request.user, **suspend_form.cleaned_data)
+            messages.success(request, _("Suspended: %(name)s.") % {"name": profile.user.name})
+            return redirect("ops_managers")
+    except Refused as exc:
+        problem = str(exc)
+        profile = get_object_or_404(rows, pk=pk)
+    context = {
+        "profile": profile,
+        "due_on": answer_due(profile),
+        "memberships": Membership.objects.filter(user=profile.user).select_related("organization"),
+        "interests": profile.interests.select_related("organization"),
+        "events": AccountEvent.objects.filter(subject=profile.user).select_related(
+            "actor", "organization"
+        ),
+        "certify_form": certify_form,
+        "suspend_form": suspend_form,
+        "form": suspend_form if answer == "suspend" else certify_form,
+        "problem": problem,
+    }
+    return render(request, "accounts/ops_manager.html", context, status=409 if problem else 200)

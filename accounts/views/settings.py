@@ -1,0 +1,81 @@
+"""A person's own settings: one form for each theme, on one page."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import messages
+from django.http import HttpResponse
+from django.shortcuts import redirect, render
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods, require_POST
+
+from accounts.context import SESSION_KEY
+from accounts.forms import InterestForm, ProfileForm, UnavailableForm
+from accounts.http import UserRequest
+from accounts.models import ManagerProfile
+from accounts.navigation import Role
+from accounts.services import Refused, declare_interest, set_unavailable
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def settings_profile(request: UserRequest) -> HttpResponse:
+    """Show and save the settings. `form_name` says which of the forms was sent."""
+    sent = request.POST.get("form_name", "") if request.method == "POST" else ""
+    profile: ManagerProfile | None = getattr(request.user, "manager_profile", None)
+    # The name in the top bar stays the stored one while the form shows what was typed.
+    person = type(request.user).objects.get(pk=request.user.pk)
+
+    forms: dict[str, Any] = {
+        "person": ProfileForm(request.POST if sent == "person" else None, instance=person)
+    }
+    if profile is not None:
+        forms["away"] = UnavailableForm(
+            request.POST if sent == "away" else None,
+            prefix="away",
+            initial={"first": profile.unavailable_from, "last": profile.unavailable_until},
+        )
+        forms["interest"] = InterestForm(
+            request.POST if sent == "interest" else None, prefix="interest"
+        )
+    form = forms.get(sent)
+    if form is not None and form.is_valid():
+        try:
+            if sent == "person":
+                form.save()
+            elif sent == "away" and profile is not None:
+                set_unavailable(
+                    profile=profile,
+                    first=form.cleaned_data["first"],
+                    last=form.cleaned_data["last"],
+                )
+            elif sent == "interest" and profile is not None:
+                declare_interest(profile=profile, **form.cleaned_data)
+        except Refused as exc:
+            form.add_error("credit_code" if sent == "interest" else None, str(exc))
+        else:
+            messages.success(request, _("Saved."))
+            return redirect("settings_profile")
+    context = {
+        "forms": forms,
+        "form": form,
+        "profile": profile,
+        "interests": profile.interests.select_related("organization") if profile else [],
+    }
+    return render(request, "accounts/settings_profile.html", context)
+
+
+@require_POST
+def switch_role(request: UserRequest) -> HttpResponse:
+    """Look at the site in another of one's roles. It changes the menu, nothing else."""
+    role = request.POST.get("role", "")
+    if role in Role.values:
+        request.session[SESSION_KEY] = role
+    landing = {Role.OPERATOR: "ops_home", Role.MANAGER: "workbench"}
+    target = request.POST.get("next", "")
+    if target and url_has_allowed_host_and_scheme(
+        target, allowed_hosts={request.get_host()}, require_https=request.is_secure()
+    ):
+        return redirect(target)
+    return redirect(landing.get(Role(role), "home") if role in Role.values else "home")
