@@ -1,0 +1,1 @@
+"""What KeQiao measures about itself, one subject a file: `make bench-NAME`."""

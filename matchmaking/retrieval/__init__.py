@@ -1,0 +1,1 @@
+"""Finding who fits whom: encoders, the two legs, fusion, ranking."""
