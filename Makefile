@@ -74,8 +74,8 @@ $(PACKAGES): requirements/base.txt requirements/ml.txt requirements/dev.txt requ
 	@touch $@
 
 $(ASSETS): package.json package-lock.json scripts/build_assets.mjs scripts/icons.txt static/brand/kq.svg | $(PACKAGES)
-	@node -e 'process.exit(parseInt(process.versions.node) < 20)' 2>/dev/null && npm --version >/dev/null 2>&1 || \
-		{ rm -f $(BIN)/node; $(PY) -m pip install --quiet -r requirements/node.txt; }
+	@node -e 'process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)' 2>/dev/null && npm --version >/dev/null 2>&1 || \
+		{ $(PY) -m pip install --quiet -r requirements/node.txt; }
 	npm ci --silent
 	npm run --silent build
 	@mkdir -p $(STAMPS) && touch $@
