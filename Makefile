@@ -12,7 +12,7 @@ STAMPS := var/stamps
 PACKAGES := $(VENV)/.packages
 ASSETS := $(STAMPS)/assets
 MESSAGES := $(STAMPS)/messages
-MODEL := var/models/multilingual-e5-small
+MODEL := $(or $(KEQIAO_VAR),var)/models/multilingual-e5-small
 CATALOGUES := $(wildcard locale/*/LC_MESSAGES/django.po */locale/*/LC_MESSAGES/django.po)
 SOURCES := accounts catalog matchmaking config tests benchmarks manage.py
 
