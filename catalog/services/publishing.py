@@ -10,13 +10,14 @@ from typing import Any, TypeVar
 import pghistory
 from django.core.exceptions import ValidationError
 from django.db import transaction
+from django.dispatch import Signal
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from accounts.models import Organization, User
 from accounts.permissions import has_tie
 from catalog.models import CONTENT_FIELDS, Achievement, Demand, Listing, ListingEvent
-from catalog.signals import listing_left, listing_published
+from catalog.signals import listings_left, listings_published
 from catalog.workflow import EDITABLE, IllegalMove, ListingDecision, ListingReason, ListingStatus
 
 L = TypeVar("L", bound=Listing)
@@ -96,7 +97,7 @@ def submit(*, listing: L, actor: User, content: Mapping[str, Any] | None = None)
     pghistory.create_event(listing, label="revision")
     _log(listing, actor=actor, before=before)
     if before == ListingStatus.PUBLISHED:
-        _announce(listing_left, listing)
+        _announce(listings_left, listing)
     return listing
 
 
@@ -139,24 +140,6 @@ def _publish(listing: L, *, actor: User | None, note: str = "") -> L:
     return _move(
         listing, ListingStatus.PUBLISHED, actor=actor, note=note, save=("published_at",)
     )
-
-
-@transaction.atomic
-def publish_trusted(*, listing: L, actor: User | None) -> L:
-    """Publish a listing of a trusted bulk load without a review, as its next version.
-
-    The caller vouches for the source. Raises `IllegalMove` unless it may be submitted.
-    """
-    listing = _lock(listing)
-    if listing.status != ListingStatus.SUBMITTED:
-        before = listing.status
-        listing.move_to(ListingStatus.SUBMITTED)
-        listing.version += 1
-        listing.submitted_at = timezone.now()
-        listing.save(update_fields=("status", "version", "submitted_at"))
-        pghistory.create_event(listing, label="revision")
-        _log(listing, actor=actor, before=before)
-    return _publish(listing, actor=actor)
 
 
 @transaction.atomic
@@ -295,9 +278,9 @@ def _move(
     listing.save(update_fields=(*save, "status", "updated_at"))
     _log(listing, actor=actor, before=before, reason=reason, note=note)
     if status == ListingStatus.PUBLISHED:
-        _announce(listing_published, listing)
+        _announce(listings_published, listing)
     elif before in (ListingStatus.PUBLISHED, ListingStatus.SUBMITTED):
-        _announce(listing_left, listing)
+        _announce(listings_left, listing)
     return listing
 
 
@@ -315,5 +298,10 @@ def _log(
     )
 
 
-def _announce(signal: Any, listing: Listing) -> None:
-    transaction.on_commit(partial(signal.send, sender=type(listing), listing=listing))
+def announce(signal: Signal, kind: str, ids: list[int]) -> None:
+    """Send one of catalog's signals once the transaction is committed."""
+    transaction.on_commit(partial(signal.send, sender=None, kind=kind, ids=ids))
+
+
+def _announce(signal: Signal, listing: Listing) -> None:
+    announce(signal, listing.kind, [listing.pk])

@@ -206,6 +206,9 @@ REVIEWS_PER_DEMAND = env.integer("REVIEWS_PER_DEMAND", 3, minimum=1, maximum=50)
 # Working days that a manager has for a review, and the sides for their answers.
 REVIEW_WORKING_DAYS = env.integer("REVIEW_WORKING_DAYS", 3, minimum=1, maximum=60)
 CONSENT_WORKING_DAYS = env.integer("CONSENT_WORKING_DAYS", 5, minimum=1, maximum=60)
+# An evaluation on a machine where no database runs starts one of its own.
+EMBEDDED_SERVICES = "config.embedded.Services"
+DATABASE_PARSER = "config.env.database"
 # Seconds that a page waits for a query's vector before it falls back to words alone.
 QUERY_ENCODE_TIMEOUT = 2.0
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from django.db import connection, transaction
@@ -123,6 +123,19 @@ def refresh(*, kind: str, ids: Sequence[int], encoder: Encoder) -> list[int]:
             _store(kind, listing, digest, windows, rows, model, statistics, own_statistics)
             ready.append(listing.pk)
     return ready
+
+
+def index_all(*, kind: str, encoder: Encoder, size: int = 64) -> Iterator[int]:
+    """Index every live listing of a list at once, and count its words; for bulk loads.
+
+    Yields the number of listings done with each batch. Achievements come before demands: what a
+    demand's words weigh is counted over the achievements.
+    """
+    ids = list(LISTINGS[kind].objects.live().order_by("pk").values_list("pk", flat=True))
+    for at in range(0, len(ids), size):
+        refresh(kind=kind, ids=ids[at : at + size], encoder=encoder)
+        yield len(ids[at : at + size])
+    rebuild_statistics(kind)
 
 
 def _windows(listing: Listing) -> list[Window]:

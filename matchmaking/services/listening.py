@@ -4,27 +4,30 @@ from __future__ import annotations
 
 from typing import Any
 
-from catalog.models import Listing
 from catalog.search import set_backend
-from catalog.signals import listing_left, listing_published
+from catalog.signals import listings_left, listings_published
 
 
 def connect() -> None:
     """Listen to catalog, and answer its searches. Called once, at start-up."""
     from matchmaking.retrieval.searching import search
 
-    listing_published.connect(_published, dispatch_uid="matchmaking")
-    listing_left.connect(_left, dispatch_uid="matchmaking")
+    listings_published.connect(_published, dispatch_uid="matchmaking")
+    listings_left.connect(_left, dispatch_uid="matchmaking")
     set_backend(search)
 
 
-def _published(*, listing: Listing, **_: Any) -> None:
-    from matchmaking.tasks import embed_listings, send
+def _published(*, kind: str, ids: list[int], **_: Any) -> None:
+    from matchmaking.tasks import BATCH, embed_listings, send
 
-    send(embed_listings, listing.kind, [listing.pk])
+    for at in range(0, len(ids), BATCH):
+        if not send(embed_listings, kind, ids[at : at + BATCH]):
+            return  # the broker is away; the sweep finds the rest
 
 
-def _left(*, listing: Listing, **_: Any) -> None:
+def _left(*, kind: str, ids: list[int], **_: Any) -> None:
     from matchmaking.tasks import send, take_back
 
-    send(take_back, listing.kind, listing.pk)
+    for pk in ids:
+        if not send(take_back, kind, pk):
+            return

@@ -22,7 +22,7 @@ from matchmaking.models import (
     MatchEvent,
     Review,
 )
-from matchmaking.retrieval.candidates import Filters, Query, find_candidates, stack
+from matchmaking.retrieval.candidates import DEPTH, Filters, Query, find_candidates, stack
 from matchmaking.retrieval.encoders import Encoder
 from matchmaking.retrieval.explanation import (
     Side,
@@ -91,7 +91,7 @@ def match_demand(*, demand_id: int) -> Outcome | None:
     if index is None or not index.listing.is_live or index.version != index.listing.version:
         return None
     demand = index.listing
-    ranked, grids = _rank_all(demand, index)
+    ranked, grids = rank_all(demand, index)
     with transaction.atomic():
         locked = Demand.objects.select_for_update().get(pk=demand.pk)
         if not locked.is_live or locked.version != demand.version:
@@ -110,15 +110,25 @@ def match_demand(*, demand_id: int) -> Outcome | None:
     return outcome
 
 
-def _rank_all(
-    demand: Demand, index: DemandIndex
+def rank_all(
+    demand: Demand,
+    index: DemandIndex,
+    *,
+    pool: int = POOL,
+    keep: int | None = None,
+    with_floor: bool = True,
 ) -> tuple[list[Ranked], dict[int, list[dict[str, Any]]]]:
-    """Return the best of a demand's candidates, best first, and their constraint grids."""
+    """Return the best of a demand's candidates, best first, and their constraint grids.
+
+    `pool` of them are compared field by field; `keep` of them (MATCH_TOP_K) above MATCH_FLOOR are
+    returned. An evaluation asks for all, without the floor.
+    """
     candidates = find_candidates(
         "achievement",
         demand_query(index),
         Filters(model_id=index.model_id, exclude_owner=demand.owner_id),
-        limit=POOL,
+        depth=max(DEPTH, pool),
+        limit=pool,
     )
     achievements = Achievement.objects.in_bulk([candidate.listing_id for candidate in candidates])
     wanted = listing_side(demand)
@@ -134,8 +144,9 @@ def _rank_all(
             rank(demand=demand, achievement=achievement, candidate=candidate, grid=grid)
         )
     ranked.sort(key=lambda item: (-item.score, item.candidate.listing_id))
-    kept = [item for item in ranked if item.score >= settings.MATCH_FLOOR]
-    return kept[: settings.MATCH_TOP_K], grids
+    if with_floor:
+        ranked = [item for item in ranked if item.score >= settings.MATCH_FLOOR]
+    return ranked[: keep or settings.MATCH_TOP_K], grids
 
 
 def _store(

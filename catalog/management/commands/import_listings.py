@@ -1,0 +1,80 @@
+"""`manage.py import_listings demands FILE --organization CODE`: load a spreadsheet."""
+
+from __future__ import annotations
+
+import sys
+from argparse import ArgumentParser
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+from tqdm import tqdm
+
+from accounts.models import Organization
+from catalog.models import Achievement, Demand
+from catalog.services.importing import ImportFailed, Report, import_listings
+from catalog.services.reading import UnreadableFile
+
+
+class Command(BaseCommand):
+    help = "Load demands or achievements from a TSV, CSV or xlsx file, idempotent by id."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("kind", choices=("demands", "achievements"))
+        parser.add_argument("file", type=Path)
+        parser.add_argument(
+            "--organization",
+            required=True,
+            metavar="CODE",
+            help="the owner's unified social credit code or exact name",
+        )
+        parser.add_argument(
+            "--publish",
+            action="store_true",
+            help="the source is trusted: rows go live at once, without a review",
+        )
+        parser.add_argument("--dry-run", action="store_true", help="check only, store nothing")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        named = options["organization"]
+        owner = (
+            Organization.objects.filter(credit_code=named.upper()).first()
+            or Organization.objects.filter(name=named).first()
+        )
+        if owner is None:
+            raise CommandError(f"No organization has the code or name {named!r}.")
+        if options["publish"] and not owner.is_verified:
+            raise CommandError(f"{owner} is not verified; it cannot publish.")
+        with tqdm(unit=" rows", disable=not sys.stderr.isatty()) as bar:
+            try:
+                report = import_listings(
+                    model=Demand if options["kind"] == "demands" else Achievement,
+                    path=options["file"],
+                    owner=owner,
+                    publish=options["publish"],
+                    dry_run=options["dry_run"],
+                    progress=lambda done: bar.update(done - bar.n),
+                )
+            except UnreadableFile as error:
+                raise CommandError(str(error)) from error
+            except ImportFailed as error:
+                self._print_errors(error.report)
+                count = len(error.report.errors) + error.report.more_errors
+                raise CommandError(f"{count} errors; nothing was stored.") from error
+        self._print_errors(report)
+        if report.unknown_columns:
+            self.stdout.write(f"Columns not read: {', '.join(report.unknown_columns)}")
+        verb = "would be" if options["dry_run"] else "were"
+        self.stdout.write(
+            f"{report.rows} rows: {report.created} {verb} created, {report.updated} {verb}"
+            f" updated, {report.unchanged} are unchanged."
+        )
+        if options["dry_run"] and report.errors:
+            raise CommandError(f"{len(report.errors) + report.more_errors} errors.")
+
+    def _print_errors(self, report: Report) -> None:
+        for row, column, problem in report.errors:
+            where = f"row {row}, column {column}" if column else f"row {row}"
+            self.stderr.write(f"{where}: {problem}")
+        if report.more_errors:
+            self.stderr.write(f"and {report.more_errors} more errors")
