@@ -17,7 +17,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import lru_cache
-from typing import cast
 
 import pint
 from pint.util import UnitsContainer
@@ -670,7 +669,8 @@ class _Registry:
                     self._registry.define(line)
             container = UnitsContainer(powers)
             quantity = self._registry.Quantity(1.0, self._registry.Unit(container))
-            factor = float(cast("float", quantity.to_base_units().magnitude))
+            # pint types a magnitude as anything numeric; this registry's are floats
+            factor = float(str(quantity.to_base_units().magnitude))
             dimension = tuple(sorted((k, float(v)) for k, v in quantity.dimensionality.items()))
         return factor, dimension
 
