@@ -2,11 +2,15 @@
 
 from pathlib import Path
 
+import django_stubs_ext
 from csp.constants import NONE, SELF
 from django.utils.translation import gettext_lazy as _
 
 from config import env
 from config.logs import logging_settings
+
+# Lets classes such as ModelForm[Organization] name their model at run time too.
+django_stubs_ext.monkeypatch()
 
 BASE_DIR = Path(__file__).resolve().parent.parent.parent
 # Everything that is made at run time: the embedded services' data, the model, static files.
