@@ -1,0 +1,103 @@
+"""The one way from an address to a listing, and what every page of a listing says of it."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from django.contrib.auth.models import AnonymousUser
+from django.http import Http404
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from accounts.models import User
+from accounts.workdays import add_working_days
+from catalog.models import Achievement, Demand, Listing
+from catalog.workflow import ListingStatus
+
+if TYPE_CHECKING:
+    from django_stubs_ext import StrOrPromise
+
+# Working days in which a submitted listing is answered.
+REVIEW_DAYS = 3
+
+MODELS: dict[str, type[Listing]] = {"demand": Demand, "achievement": Achievement}
+
+
+class Words(NamedTuple):
+    """What the pages call one of the two lists."""
+
+    one: StrOrPromise
+    many: StrOrPromise
+    mine: StrOrPromise
+    new: StrOrPromise
+    edit: StrOrPromise
+    money: StrOrPromise
+    trl: StrOrPromise
+    indicators: StrOrPromise
+
+
+WORDS = {
+    "demand": Words(
+        one=_("demand"),
+        many=_("Demands"),
+        mine=_("My demands"),
+        new=_("Post a demand"),
+        edit=_("Edit the demand"),
+        money=_("Budget"),
+        trl=_("Required TRL"),
+        indicators=_("Required indicators"),
+    ),
+    "achievement": Words(
+        one=_("achievement"),
+        many=_("Achievements"),
+        mine=_("My achievements"),
+        new=_("List an achievement"),
+        edit=_("Edit the achievement"),
+        money=_("Price"),
+        trl=_("TRL reached"),
+        indicators=_("Indicators reached"),
+    ),
+}
+
+
+def get_listing(user: User | AnonymousUser, kind: str, number: str) -> Listing:
+    """Return a listing this user may know of. Every page of a listing goes through here."""
+    rows = MODELS[kind].objects.by_number(number).visible_to(user).select_related("owner")
+    listing: Listing | None = rows.first()
+    if listing is None:
+        raise Http404
+    return listing
+
+
+def kind_of(number: str) -> str:
+    """Return which list a number is of; an unknown prefix is as good as an unknown number."""
+    for kind, model in MODELS.items():
+        if number.startswith(f"{model.NUMBER_PREFIX}-"):
+            return kind
+    raise Http404
+
+
+def answer_due(listing: Listing) -> dt.date | None:
+    """Return the day by which a submitted listing is answered."""
+    if listing.status != ListingStatus.SUBMITTED or listing.submitted_at is None:
+        return None
+    return add_working_days(timezone.localtime(listing.submitted_at).date(), REVIEW_DAYS)
+
+
+def names(kind: str) -> dict[str, Any]:
+    """Return the addresses and words of one list for its templates."""
+    plural = "demands" if kind == "demand" else "achievements"
+    return {
+        "kind": kind,
+        "words": WORDS[kind],
+        "list_url": f"{kind}_list",
+        "detail_url": f"{kind}_detail",
+        "new_url": f"{kind}_new",
+        "edit_url": f"{kind}_edit",
+        "withdraw_url": f"{kind}_withdraw",
+        "close_url": f"{kind}_close",
+        "confirm_url": f"{kind}_confirm",
+        "matches_url": f"{kind}_matches",
+        "my_url": f"my_{plural}",
+    }

@@ -1,0 +1,185 @@
+"""Checking what was submitted: the queue, and the page where one listing is decided."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied, ValidationError
+from django.db import transaction
+from django.db.models import Value
+from django.http import Http404, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods, require_safe
+
+from accounts.http import UserRequest
+from accounts.models import ManagerInterest, Membership
+from accounts.workdays import working_days_left
+from catalog.forms import NOTE_LIMIT, DecisionForm, leak_sentence
+from catalog.leaks import find_leaks
+from catalog.models import Listing, ListingEvent
+from catalog.permissions import can_decide, may_review_listings, may_see_owner
+from catalog.services import publishing
+from catalog.views.browse import page_of
+from catalog.views.gate import MODELS, WORDS, answer_due, get_listing, kind_of, names
+from catalog.workflow import IllegalMove, ListingDecision, ListingStatus
+
+
+def _only_reviewers(request: UserRequest) -> None:
+    if not may_review_listings(request.user):
+        raise PermissionDenied(
+            _("This page is open to certified technology managers and operators only.")
+        )
+
+
+@require_safe
+def listing_queue(request: UserRequest) -> HttpResponse:
+    """List what was submitted, oldest first, without the reader's own side."""
+    _only_reviewers(request)
+    page = page_of(_waiting(request), request.GET.get("page", "1"))
+    return render(
+        request,
+        "catalog/queue.html",
+        {"page": page, "rows": [_row(listing) for listing in _load(page.object_list)]},
+    )
+
+
+def _waiting(request: UserRequest) -> Any:
+    """Return (kind, id, time) of both lists' submitted listings that this reader may decide."""
+    tied = Membership.objects.filter(user=request.user).values("organization")
+    interests = ManagerInterest.objects.filter(profile__user=request.user).values("organization")
+    parts = [
+        model.objects.filter(status=ListingStatus.SUBMITTED)
+        .exclude(owner__in=tied)
+        .exclude(owner__in=interests)
+        .order_by()
+        .values_list(Value(kind), "pk", "submitted_at")
+        for kind, model in MODELS.items()
+    ]
+    return parts[0].union(*parts[1:], all=True).order_by("submitted_at", "pk")
+
+
+def _load(keys: Any) -> list[Listing]:
+    keys = list(keys)
+    found: dict[tuple[str, int], Listing] = {}
+    for kind, model in MODELS.items():
+        rows = model.objects.select_related("owner").defer("body")
+        wanted = [pk for of, pk, _time in keys if of == kind]
+        found |= {(kind, pk): listing for pk, listing in rows.in_bulk(wanted).items()}
+    return [found[kind, pk] for kind, pk, _time in keys if (kind, pk) in found]
+
+
+def _row(listing: Listing) -> dict[str, Any]:
+    since = timezone.localtime(listing.submitted_at).date() if listing.submitted_at else None
+    return {
+        "listing": listing,
+        "one": WORDS[listing.kind].one,
+        "due": answer_due(listing),
+        "waited": working_days_left(timezone.localdate(), since) if since else 0,
+    }
+
+
+@require_http_methods(["GET", "POST"])
+def listing_review(request: UserRequest, number: str) -> HttpResponse:
+    """Read one submitted listing whole and decide on it."""
+    _only_reviewers(request)
+    kind = kind_of(number)
+    try:
+        listing = get_listing(request.user, kind, number)
+    except Http404:
+        # Refused by somebody else while this reader had the page open: that is no secret to them.
+        if request.method != "POST" or not _was_decided(request, kind, number):
+            raise
+        gone = {"number": number, "note": request.POST.get("note", "")[:NOTE_LIMIT]}
+        return render(request, "catalog/review_gone.html", gone, status=409)
+    if not can_decide(request.user, listing):
+        raise PermissionDenied(
+            _(
+                "You belong to the side that wrote this listing, so somebody else checks it. "
+                "Your stars are not affected."
+            )
+        )
+
+    form = DecisionForm(request.POST or None, initial={"version": listing.version})
+    problem = ""
+    if form.is_valid():
+        try:
+            _decide(request, listing, form)
+        except IllegalMove as exc:
+            problem = str(exc)
+            listing.refresh_from_db()
+        except publishing.OwnSide:
+            raise PermissionDenied(_("You belong to the side that wrote this listing.")) from None
+        except ValidationError as exc:
+            form.add_error(None, exc.messages)
+        else:
+            return _next(request, listing)
+    return render(
+        request,
+        "catalog/review.html",
+        names(kind)
+        | {
+            "listing": listing,
+            "form": form,
+            "problem": problem,
+            "open": listing.status == ListingStatus.SUBMITTED,
+            "due": answer_due(listing),
+            "sees_owner": may_see_owner(request.user, listing),
+            "events": ListingEvent.objects.filter(**{kind: listing}).order_by("pk"),
+            "leaks": [
+                (listing._meta.get_field(leak.field).verbose_name, sentence)
+                for leak in find_leaks(listing, listing.owner)
+                for sentence in [leak_sentence(leak.snippet, str(leak.kind.label))]
+            ],
+        },
+        status=409 if problem else 200,
+    )
+
+
+def _decide(request: UserRequest, listing: Listing, form: DecisionForm) -> None:
+    """Decide on the version that was read; raise `IllegalMove` when there is another one."""
+    data = form.cleaned_data
+    with transaction.atomic():
+        locked = MODELS[listing.kind].objects.select_for_update().get(pk=listing.pk)
+        if locked.version != data["version"]:
+            raise IllegalMove(
+                _(
+                    "Version %(version)d has just been submitted. Please read it; your note is "
+                    "still in the form."
+                )
+                % {"version": locked.version}
+            )
+        publishing.decide(
+            listing=listing,
+            actor=request.user,
+            decision=data["decision"],
+            reason=data["reason"],
+            note=data["note"],
+        )
+
+
+def _was_decided(request: UserRequest, kind: str, number: str) -> bool:
+    listing = MODELS[kind].objects.by_number(number).first()
+    return (
+        listing is not None
+        and can_decide(request.user, listing)
+        and ListingEvent.objects.filter(
+            **{kind: listing}, before=ListingStatus.SUBMITTED, version=listing.version
+        ).exists()
+    )
+
+
+def _next(request: UserRequest, listing: Listing) -> HttpResponse:
+    """Say what was done, and open the next listing that waits."""
+    said = {
+        ListingDecision.PUBLISH: _("%(number)s is published."),
+        ListingDecision.NEEDS_INFO: _("%(number)s went back to its owner with your note."),
+        ListingDecision.REJECT: _("%(number)s is refused; its owner reads the reason."),
+    }[ListingDecision(request.POST["decision"])]
+    messages.success(request, said % {"number": listing.number})
+    following = _load(_waiting(request)[:1])
+    return (
+        redirect("listing_review", following[0].number) if following else redirect("listing_queue")
+    )
