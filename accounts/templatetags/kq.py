@@ -19,6 +19,10 @@ from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import get_language, ngettext
 from django.utils.translation import gettext as _
 
+from accounts.classes import class_name as name_of_class
+from accounts.clocks import answer_due as due_of
+from accounts.models import ManagerProfile, Organization
+from accounts.regions import region_name
 from accounts.workdays import working_days_left
 
 register = template.Library()
@@ -177,6 +181,27 @@ def clock(due_on: dt.date | None) -> SafeString | str:
         left,
     ) % {"count": left, "date": day(due_on)}
     return format_html('<span class="kq-clock">{}{}</span>', icon("alarm"), words)
+
+
+@register.filter
+def answer_due(thing: Organization | ManagerProfile) -> dt.date:
+    """Return the last day on which an operator has promised to answer."""
+    return due_of(thing)
+
+
+# --- Codes --------------------------------------------------------------------------------------
+
+
+@register.filter
+def region(code: str) -> str:
+    """Show a region's code as a place."""
+    return region_name(code)
+
+
+@register.filter
+def class_name(code: str) -> str:
+    """Show the code of an industry as its name."""
+    return name_of_class(code)
 
 
 # --- Text ---------------------------------------------------------------------------------------

@@ -4,9 +4,22 @@ from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
 from django.http import HttpResponse
 from django.shortcuts import render
+from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_safe
 
 from accounts.http import PageRequest
+
+# Who reads which part: everybody, members, the assigned manager, the other side once introduced.
+VISIBILITY = (
+    (_("Title, public summary, keywords"), (True, True, True, True)),
+    (_("Indicators with their figures"), (True, True, True, True)),
+    (_("Industry, region, cooperation modes"), (True, True, True, True)),
+    (_("Readiness level, budget or price"), (True, True, True, True)),
+    (_("Kind, part of the country and field of the organization"), (True, True, True, True)),
+    (_("Full description"), (False, True, True, True)),
+    (_("Name of the organization"), (False, False, True, True)),
+    (_("Contact person, phone, e-mail"), (False, False, False, True)),
+)
 
 
 @login_not_required
@@ -15,5 +28,11 @@ def help_page(request: PageRequest, template: str) -> HttpResponse:
     return render(
         request,
         template,
-        {"top_k": settings.MATCH_TOP_K, "engine_version": settings.ENGINE_VERSION},
+        {
+            "top_k": settings.MATCH_TOP_K,
+            "engine_version": settings.ENGINE_VERSION,
+            "review_days": settings.REVIEW_WORKING_DAYS,
+            "table": [{"part": part, "cells": cells} for part, cells in VISIBILITY],
+            "consent_days": settings.CONSENT_WORKING_DAYS,
+        },
     )
