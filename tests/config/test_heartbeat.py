@@ -39,10 +39,12 @@ def start(child_environment: dict[str, str], tmp_path: Path) -> Iterator[Start]:
         process.wait()
 
 
-def wait_for(condition: Callable[[], bool], timeout: float = 30) -> bool:
+def wait_for(
+    condition: Callable[[], bool], worker: subprocess.Popen[bytes], timeout: float = 60
+) -> bool:
     deadline = time.monotonic() + timeout
     while not condition():
-        if time.monotonic() > deadline:
+        if time.monotonic() > deadline or worker.poll() is not None:
             return False
         time.sleep(0.1)
     return True
@@ -56,7 +58,7 @@ def reported() -> set[str]:
 def test_a_worker_reports_its_own_queues(start):
     worker = start("match,default")
 
-    assert wait_for(lambda: reported() == {"match", "default"})
+    assert wait_for(lambda: reported() == {"match", "default"}, worker)
 
     # What it wrote lapses by itself when it is killed, and is not renewed while it shuts down.
     worker.send_signal(signal.SIGTERM)
@@ -70,7 +72,7 @@ def test_a_worker_without_a_model_stays_up_but_is_not_counted(start, tmp_path):
     log = tmp_path / "worker.log"
     worker = start("query,encode", EMBEDDING_MODEL=str(tmp_path / "no-model"))
 
-    assert wait_for(lambda: b"The embedding model cannot be loaded" in log.read_bytes())
+    assert wait_for(lambda: b"The embedding model cannot be loaded" in log.read_bytes(), worker)
 
     assert reported() == set()
     assert worker.poll() is None

@@ -70,7 +70,8 @@ class Run:
             time.sleep(0.05)
 
     def family(self) -> list[psutil.Process]:
-        return psutil.Process(self.process.pid).children(recursive=True)
+        found: list[psutil.Process] = psutil.Process(self.process.pid).children(recursive=True)
+        return found
 
     def end(self, signum: signal.Signals = signal.SIGTERM) -> int:
         if self.process.poll() is None:
