@@ -8,6 +8,7 @@ from __future__ import annotations
 import datetime as dt
 import statistics
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -38,10 +39,8 @@ def cached(key: str, compute: Callable[[], T]) -> T:
         return compute()
     if found is None:
         found = compute()
-        try:
+        with suppress(RedisError, OSError):
             cache.set(key, found, CACHE_SECONDS)
-        except (RedisError, OSError):
-            pass
     return found
 
 
@@ -75,9 +74,7 @@ def answer_figures() -> AnswerFigures:
     published = dict(
         Demand.objects.filter(published_at__isnull=False)
         .annotate(
-            first=Coalesce(
-                Min("events__created_at", filter=_published_event()), F("published_at")
-            )
+            first=Coalesce(Min("events__created_at", filter=_published_event()), F("published_at"))
         )
         .filter(first__gte=since)
         .values_list("pk", "first")
@@ -149,7 +146,7 @@ class ListFigures:
 
 
 def list_figures() -> ListFigures:
-    """Count the live listings by section of the economy, and find what they are most often about."""
+    """Count the live listings by section of the economy, and find their commonest keywords."""
     counts = {
         model: dict(
             model.objects.live()

@@ -17,14 +17,17 @@ from typing import TYPE_CHECKING, Any
 
 from django.db.models import TextChoices
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, ngettext
 
 from accounts.models import Organization, User
 from accounts.workdays import working_days_left
+from catalog.indicators import Indicator, display
+from catalog.industries import industry_name
 from catalog.leaks import own_names
 from catalog.workflow import ListingStatus
 from matchmaking import permissions
 from matchmaking.models import Match, MatchEvent, Review
+from matchmaking.retrieval.ranking import percent
 from matchmaking.workflow import DeclineReason, MatchStatus, ReviewReason, ReviewStatus, Side
 
 if TYPE_CHECKING:
@@ -146,7 +149,9 @@ class Reader:
         if self.names:
             return ()
         return tuple(
-            match.listing(side).owner for side in (Side.DEMAND, Side.ACHIEVEMENT) if side != self.side
+            match.listing(side).owner
+            for side in (Side.DEMAND, Side.ACHIEVEMENT)
+            if side != self.side
         )
 
     def may_name(self, side: str) -> bool:
@@ -174,10 +179,8 @@ def side_reader(side: str, match: Match) -> Reader:
 def blind_title(match: Match) -> str:
     """Return both titles, for queues and messages that name nobody."""
     hidden = (match.demand.owner, match.achievement.owner)
-    return "{} × {}".format(
-        mask_names(match.demand_revision.title, *hidden),
-        mask_names(match.achievement_revision.title, *hidden),
-    )
+    demand = mask_names(match.demand_revision.title, *hidden)
+    return f"{demand} × {mask_names(match.achievement_revision.title, *hidden)}"
 
 
 # --- Sides ------------------------------------------------------------------------------------
@@ -313,6 +316,53 @@ class Verdict:
         return _VERDICT_CLASSES[self.key]
 
 
+# What the engine stores is neutral of language; the words for it are chosen here.
+_CONSTRAINTS = {
+    "trl": gettext_lazy("Maturity"),
+    "budget": gettext_lazy("Budget"),
+    "modes": gettext_lazy("Cooperation"),
+    "deadline": gettext_lazy("Deadline"),
+    "region": gettext_lazy("Region"),
+}
+
+
+def constraint_name(row: dict[str, Any]) -> str:
+    return str(_CONSTRAINTS.get(row.get("kind", ""), row.get("name", "")))
+
+
+def requirement_text(row: dict[str, Any]) -> str:
+    """Say what the demand asks for in one row."""
+    return _value_text(row.get("kind", ""), row.get("requirement"))
+
+
+def _value_text(kind: str, value: Any) -> str:
+    if value in (None, "", [], {}):
+        return ""
+    if isinstance(value, dict) and "op" in value:
+        return display(Indicator.from_json({"name": "", **value}))
+    return str(value)
+
+
+def source_text(row: dict[str, Any]) -> str:
+    """Say where the words of a row stand."""
+    source = row.get("source")
+    return str(source) if source else ""
+
+
+def gap_text(row: dict[str, Any]) -> str:
+    gap = row.get("gap")
+    return str(gap) if gap else ""
+
+
+def term_text(term: Any) -> str:
+    return str(term.get("word", "")) if isinstance(term, dict) else str(term)
+
+
+def score_percent(match: Match) -> int:
+    """Return the score as people read it. It orders the list; it is no probability."""
+    return percent(match.score)
+
+
 @dataclass(frozen=True)
 class GridRow:
     kind: str
@@ -334,13 +384,13 @@ def grid_rows(match: Match, reader: Reader) -> list[GridRow]:
     rows = [
         GridRow(
             kind=row.get("kind", ""),
-            name=mask_names(_constraint_name(row), *hidden),
-            requirement=mask_names(_requirement_text(row), *hidden),
+            name=mask_names(constraint_name(row), *hidden),
+            requirement=mask_names(requirement_text(row), *hidden),
             hard=row.get("hard"),
             verdict=Verdict(row["verdict"] if row["verdict"] in _VERDICT_LABELS else "unknown"),
             quote=segments(row.get("quote", ""), row.get("marks", ()), hidden),
-            source=_source_text(row),
-            gap=mask_names(_gap_text(row), *hidden),
+            source=source_text(row),
+            gap=mask_names(gap_text(row), *hidden),
         )
         for row in match.grid
     ]
@@ -425,7 +475,7 @@ def score_parts(match: Match) -> list[Part]:
 
 def shared_terms(match: Match, reader: Reader) -> list[str]:
     hidden = reader.hidden(match)
-    words = [_term_text(term) for term in match.terms]
+    words = [term_text(term) for term in match.terms]
     return [word for word in words if word and not names_any(word, hidden)]
 
 
@@ -450,7 +500,7 @@ _VERB_ICONS = {
     V.INTRODUCED: "users",
     V.REJECTED: "circle-x",
     V.DECLINED: "circle-x",
-    V.HANDED_BACK: "arrow-back-up",
+    V.HANDED_BACK: "arrow-left",
     V.REFERRED: "arrow-forward",
     V.LAPSED: "clock-off",
     V.NO_RESPONSE: "clock-off",
@@ -577,8 +627,7 @@ def is_gone(match: Match) -> bool:
     if match.status == MatchStatus.SUPERSEDED:
         return not all(listing.is_live for listing in listings)
     return any(
-        listing.status in (ListingStatus.WITHDRAWN, ListingStatus.SUSPENDED)
-        for listing in listings
+        listing.status in (ListingStatus.WITHDRAWN, ListingStatus.SUSPENDED) for listing in listings
     )
 
 
@@ -606,21 +655,35 @@ def match_card(match: Match, side: str) -> MatchCard:
 
 def assigned_because(review: Review) -> str:
     """Tell why this manager got the match, from what the assignment stored."""
-    from catalog.industries import industry_name
-
     facts = review.assigned_because
+    if by := facts.get("referred_by") or facts.get("reassigned_by"):
+        name = User.objects.filter(pk=by).values_list("name", flat=True).first() or ""
+        if "reassigned_by" in facts:
+            return _("reassigned by the operator %(name)s") % {"name": name}
+        text = _("referred by %(name)s") % {"name": name}
+        if not facts.get("note"):
+            return text
+        owners = (review.match.demand.owner, review.match.achievement.owner)
+        return f"{text}: {mask_names(facts['note'], *owners)}"
     said = []
     classes = [name for code in facts.get("classes", ()) if (name := industry_name(code))]
     if classes:
         said.append(_("works in %(classes)s") % {"classes": _(", ").join(classes)})
+    if facts.get("region"):
+        said.append(_("works in this region"))
     if facts.get("decided"):
-        said.append(_("%(count)d matches of this industry decided") % {"count": facts["decided"]})
+        said.append(
+            ngettext(
+                "%(count)d match decided so far",
+                "%(count)d matches decided so far",
+                facts["decided"],
+            )
+            % {"count": facts["decided"]}
+        )
     if facts.get("capacity"):
         said.append(
             _("%(load)d of %(capacity)d open reviews at that time")
             % {"load": facts.get("load", 0), "capacity": facts["capacity"]}
         )
-    if facts.get("region"):
-        said.append(_("works in this region"))
     said.append(_("no tie to either side"))
     return _("; ").join(said)

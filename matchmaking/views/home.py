@@ -106,9 +106,9 @@ def _tasks(user: User) -> list[tuple[str, str]]:
     counts = waiting_for(user)
     tasks = []
     if reviews := counts.get("reviews"):
-        text = ngettext(
-            "%(count)d match to review", "%(count)d matches to review", reviews
-        ) % {"count": reviews}
+        text = ngettext("%(count)d match to review", "%(count)d matches to review", reviews) % {
+            "count": reviews
+        }
         tasks.append((reverse("workbench"), text))
     if answers := counts.get("answers"):
         text = ngettext(
@@ -118,8 +118,8 @@ def _tasks(user: User) -> list[tuple[str, str]]:
         ) % {"count": answers}
         tasks.append((reverse("my_answers"), text))
     if (listings := counts.get("listings")) and (user.is_operator or manager_profile(user)):
-        text = ngettext(
-            "%(count)d listing to check", "%(count)d listings to check", listings
-        ) % {"count": listings}
+        text = ngettext("%(count)d listing to check", "%(count)d listings to check", listings) % {
+            "count": listings
+        }
         tasks.append((reverse("listing_queue"), text))
     return tasks

@@ -70,9 +70,16 @@ def _of_tab(matches: QuerySet[Match], tab: str, side: str) -> QuerySet[Match]:
 
 
 def _tab_counts(matches: QuerySet[Match], side: str) -> dict[str, int]:
-    answered = Count("pk", filter=Q(consents__side=side), distinct=True)
     counts: dict[str, int] = dict.fromkeys(TABS, 0)
-    rows = matches.order_by().values_list("status", "is_touched").annotate(Count("pk", distinct=True), answered)
+    rows = (
+        matches.order_by()
+        .values("status", "is_touched")
+        .annotate(
+            number=Count("pk", distinct=True),
+            answered=Count("pk", filter=Q(consents__side=side), distinct=True),
+        )
+        .values_list("status", "is_touched", "number", "answered")
+    )
     for status, touched, count, with_answer in rows:
         if status in REVIEWING:
             counts["review"] += count
@@ -217,7 +224,9 @@ class Narrowing:
 def _narrowing(matches: QuerySet[Match]) -> Narrowing:
     """Count, over the present matches of a demand, which requirement is the narrow one."""
     grids = list(
-        matches.exclude(status=MatchStatus.SUPERSEDED).order_by("rank").values_list("grid", flat=True)
+        matches.exclude(status=MatchStatus.SUPERSEDED)
+        .order_by("rank")
+        .values_list("grid", flat=True)
     )
     result = Narrowing(total=len(grids))
     by_key: dict[tuple[str, str], Narrow] = {}

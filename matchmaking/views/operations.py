@@ -303,7 +303,9 @@ def ops_assignments(request: UserRequest) -> HttpResponse:
             ("unassigned", _("Without a manager")),
             ("frozen", _("Frozen while a listing is being changed")),
         ],
-        "managers": ManagerProfile.objects.certified().select_related("user").order_by("user__name"),
+        "managers": ManagerProfile.objects.certified()
+        .select_related("user")
+        .order_by("user__name"),
     }
     return render(request, "matchmaking/ops_assignments.html", context)
 
@@ -327,8 +329,7 @@ def ops_reassign(request: UserRequest, number: str) -> HttpResponse:
         else:
             messages.success(
                 request,
-                _("%(number)s is now with %(manager)s.")
-                % {"number": match.number, "manager": to},
+                _("%(number)s is now with %(manager)s.") % {"number": match.number, "manager": to},
             )
             return redirect(_url("ops_assignments", status=MatchStatus.IN_REVIEW))
     reader = presenting.Reader(side="", names=True, contacts=False, is_operator=True)
@@ -433,7 +434,10 @@ def ops_audit(request: UserRequest) -> HttpResponse:
 
 def _audit_lines(rows: list[tuple[dt.datetime, str, int]]) -> list[AuditLine]:
     """Load the events of one page: at most one query for each kind."""
-    wanted = {one: [pk for _at, kind, pk in rows if kind == one] for one in ("match", "listing", "account")}
+    wanted = {
+        one: [pk for _at, kind, pk in rows if kind == one]
+        for one in ("match", "listing", "account")
+    }
     lines: dict[tuple[str, int], AuditLine] = {}
     for event in (
         MatchEvent.objects.filter(pk__in=wanted["match"])
@@ -474,7 +478,9 @@ def _audit_lines(rows: list[tuple[dt.datetime, str, int]]) -> list[AuditLine]:
         "actor", "organization", "subject"
     ):
         about = " · ".join(str(one) for one in (step.organization, step.subject) if one)
-        url = reverse("ops_organization", args=[step.organization_id]) if step.organization_id else ""
+        url = (
+            reverse("ops_organization", args=[step.organization_id]) if step.organization_id else ""
+        )
         lines["account", step.pk] = AuditLine(
             step.created_at,
             _("Account"),

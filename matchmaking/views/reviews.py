@@ -184,9 +184,7 @@ def _review_context(request: UserRequest, review: Review) -> dict[str, Any]:
     }
 
 
-def _too_late(
-    request: UserRequest, number: str, sentence: str, typed: str
-) -> HttpResponse:
+def _too_late(request: UserRequest, number: str, sentence: str, typed: str) -> HttpResponse:
     """Tell that the match was handled meanwhile, with what was typed, to be copied."""
     review = last_review(request.user, number)
     if review is None:
@@ -427,4 +425,3 @@ def review_log(request: UserRequest) -> HttpResponse:
         "matchmaking/review_log.html",
         {"page": page, "rows": rows, "tabs": tabs, "shown": shown},
     )
-
