@@ -320,6 +320,7 @@ def _make_graph(model: ModelFolder, target: Path) -> None:
     from transformers.utils import logging as transformers_logging
 
     transformers_logging.disable_progress_bar()
+    transformers_logging.set_verbosity_error()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what tracing warns of is checked below
         sentence = SentenceTransformer(str(model.path), device="cpu").float().eval()
@@ -472,6 +473,8 @@ class OpenVinoEncoder:
         self.name = manifest.name
         self.revision = manifest.revision
         self.dimension = manifest.dimension
+        self.query_prefix = manifest.query_prefix
+        self.passage_prefix = manifest.passage_prefix
         self._manifest = manifest
         self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
         # Kept off: cutting is done by `_token_ids`, so that the same tokenizer can count.
@@ -493,10 +496,10 @@ class OpenVinoEncoder:
         self._longest_text = manifest.max_tokens * CHARACTERS_PER_TOKEN
 
     def encode_queries(self, texts: Sequence[str]) -> Vectors:
-        return self._encode(texts, self._manifest.query_prefix)
+        return self._encode(texts, self.query_prefix)
 
     def encode_passages(self, texts: Sequence[str]) -> Vectors:
-        return self._encode(texts, self._manifest.passage_prefix)
+        return self._encode(texts, self.passage_prefix)
 
     def count_tokens(self, text: str) -> int:
         return len(self._tokenizer.encode(_clean(text), add_special_tokens=False).ids)

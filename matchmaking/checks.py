@@ -1,0 +1,128 @@
+"""System checks: the model is there, and the database can hold what it makes.
+
+They read settings files and the catalog; none loads the model, nor any library of it.
+"""
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, Tags, Warning, register
+from django.db import connections
+
+LEAST_PGVECTOR = (0, 8)
+VECTOR_TABLES = ("matchmaking_demandvector", "matchmaking_achievementvector")
+_COLUMN_TYPE = re.compile(r"(?:half)?vec(?:tor)?\((\d+)\)")
+
+
+@register("matchmaking")
+def check_model_folder(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """The model is on this machine and makes vectors of EMBEDDING_DIMENSION numbers."""
+    from matchmaking.retrieval import encoders
+
+    setting = settings.EMBEDDING_MODEL
+    try:
+        folder = encoders.model_path(setting)
+    except encoders.EncoderUnavailable as exc:
+        if encoders.is_hub_name(setting):
+            return [
+                Warning(
+                    str(exc),
+                    hint="A worker downloads it when it starts, or do it now:"
+                    " python manage.py prepare_model",
+                    id="matchmaking.W001",
+                )
+            ]
+        return [Error(str(exc), id="matchmaking.E001")]
+    dimension = encoders.folder_dimension(folder)
+    if dimension is not None and dimension != settings.EMBEDDING_DIMENSION:
+        return [
+            Error(
+                f"The model {setting} makes vectors of {dimension} numbers, but"
+                f" EMBEDDING_DIMENSION is {settings.EMBEDDING_DIMENSION}.",
+                hint="Set both together, and migrate an empty vector table to the new size.",
+                id="matchmaking.E002",
+            )
+        ]
+    return []
+
+
+@register(Tags.database, "matchmaking")
+def check_vector_database(
+    app_configs: Any, databases: Sequence[str] | None = None, **kwargs: Any
+) -> list[CheckMessage]:
+    """pgvector is new enough, and the vector columns are as wide as the model's vectors."""
+    messages: list[CheckMessage] = []
+    for alias in databases or ():
+        if connections[alias].vendor == "postgresql":
+            messages += _check_pgvector(alias)
+            messages += _check_columns(alias)
+    return messages
+
+
+def _check_pgvector(alias: str) -> list[CheckMessage]:
+    with connections[alias].cursor() as cursor:
+        # Before the first migration it is available and not yet installed: that is fine.
+        cursor.execute(
+            "SELECT installed_version, default_version"
+            " FROM pg_available_extensions WHERE name = 'vector'"
+        )
+        row: tuple[str | None, str] | None = cursor.fetchone()
+    needed = ".".join(map(str, LEAST_PGVECTOR))
+    if row is None:
+        return [
+            Error(
+                f"The PostgreSQL server of database {alias} has no extension pgvector;"
+                f" version {needed} or newer is needed.",
+                hint="Install the package postgresql-NN-pgvector on the server.",
+                id="matchmaking.E003",
+            )
+        ]
+    installed, available = row
+    version = installed or available
+    if _parsed(version) >= LEAST_PGVECTOR:
+        return []
+    hint = "Install a newer pgvector on the server"
+    if _parsed(available) >= LEAST_PGVECTOR:
+        hint = "Run in that database: ALTER EXTENSION vector UPDATE"
+    return [
+        Error(
+            f"Database {alias} has pgvector {version}; version {needed} or newer is needed.",
+            hint=f"{hint}.",
+            id="matchmaking.E004",
+        )
+    ]
+
+
+def _check_columns(alias: str) -> list[CheckMessage]:
+    with connections[alias].cursor() as cursor:
+        # Tables that are not migrated yet are not found, which is fine as well.
+        cursor.execute(
+            "SELECT c.relname, format_type(a.atttypid, a.atttypmod)"
+            " FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid"
+            " WHERE c.relname = ANY(%s) AND pg_table_is_visible(c.oid)"
+            " AND a.attname = 'vector' AND NOT a.attisdropped ORDER BY c.relname",
+            [list(VECTOR_TABLES)],
+        )
+        columns: list[tuple[str, str]] = cursor.fetchall()
+    messages: list[CheckMessage] = []
+    for table, kind in columns:
+        match = _COLUMN_TYPE.search(kind)
+        width = int(match[1]) if match else None
+        if width != settings.EMBEDDING_DIMENSION:
+            messages.append(
+                Error(
+                    f"Column vector of table {table} is {kind}, but the model"
+                    f" {settings.EMBEDDING_MODEL} makes vectors of"
+                    f" {settings.EMBEDDING_DIMENSION} numbers.",
+                    hint="Restore EMBEDDING_MODEL and EMBEDDING_DIMENSION, or change the column's"
+                    " size and have all vectors made again.",
+                    id="matchmaking.E005",
+                )
+            )
+    return messages
+
+
+def _parsed(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in re.findall(r"\d+", version)[:2])
