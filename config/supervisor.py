@@ -100,10 +100,11 @@ class Supervisor:
     def _run(self) -> None:
         environment = self._environment()
         address = self._choose_port(environment)
+        self._note_address(address)
+        self._warn_of_open_demo(environment)
         if not (environment.get("DATABASE_URL") and environment.get("REDIS_URL")):
             self._start_services(environment)
         self._prepare(environment)
-        self._note_address(address)
         procfile = parse_procfile(self.procfile.read_text())
         for number, (name, command) in enumerate(procfile.processes.items()):
             child = Child(name, command, COLOURS[number % len(COLOURS)])
@@ -142,6 +143,14 @@ class Supervisor:
         environment["PORT"] = str(port)
         shown = "localhost" if host in ("127.0.0.1", "0.0.0.0", "::", "::1") else host
         return f"http://{shown}:{port}/"
+
+    def _warn_of_open_demo(self, environment: dict[str, str]) -> None:
+        demo = environment.get("KEQIAO_DEMO", "").strip().lower() not in ("0", "false", "no", "off")
+        if demo and environment["HOST"] not in ("127.0.0.1", "::1", "localhost"):
+            self.say(
+                "This opens the site to the network, and the demo's passwords are public. "
+                "For real use start on an empty database with KEQIAO_DEMO=0."
+            )
 
     def _start_services(self, environment: dict[str, str]) -> None:
         if environment.get("DATABASE_URL") or environment.get("REDIS_URL"):

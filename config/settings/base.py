@@ -233,8 +233,16 @@ CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 # Redis hands a message that nobody acknowledged to another worker after this many seconds.
-CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 600, "global_keyprefix": "keqiao:"}
-CELERY_RESULT_BACKEND_TRANSPORT_OPTIONS = {"global_keyprefix": "keqiao:"}
+CELERY_BROKER_TRANSPORT_OPTIONS = {
+    "visibility_timeout": 600,
+    "global_keyprefix": "keqiao:",
+    "socket_connect_timeout": 2,
+}
+CELERY_RESULT_BACKEND_TRANSPORT_OPTIONS = {
+    "global_keyprefix": "keqiao:",
+    "retry_policy": {"timeout": 2.0},
+}
+CELERY_REDIS_SOCKET_CONNECT_TIMEOUT = 2
 # A page that publishes a task while the broker is away must say so soon; the sweep heals it.
 CELERY_TASK_PUBLISH_RETRY_POLICY = {
     "max_retries": 1,
