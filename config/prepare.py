@@ -43,12 +43,16 @@ def _prepare() -> None:
         call_command("prepare_model")
     if not settings.DEBUG:
         _collect_static(settings.VAR_DIR)
-    call_command("check", databases=["default"])
+    call_command("check", databases=["default"], stdout=StringIO())
     logins = settings.VAR_DIR / LOGINS
     if env.flag("KEQIAO_DEMO", True):
-        if not get_user_model().objects.exists():
+        # The mark tells a demo that was cut off, which is taken up again, from a site in use.
+        unfinished = settings.VAR_DIR / "demo.unfinished"
+        if unfinished.exists() or not get_user_model().objects.exists():
             _say("demo data (once)")
+            unfinished.touch()
             call_command("demo_data")
+            unfinished.unlink()
         said = StringIO()
         call_command("demo_data", logins=True, stdout=said)
         logins.touch(mode=0o600)
