@@ -500,8 +500,8 @@ class _Bad(Exception):
 def clean_indicators(rows: object) -> list[dict[str, Any]]:
     """Return rows as they are stored, from whatever a form or JSON brought.
 
-    Rows in which nothing was filled in are dropped. Raises ValidationError with one sentence for each bad row; `code` is the field, and `params`
-    hold the row as a person counts it.
+    Rows in which nothing was filled in are dropped. Raises ValidationError with one sentence for
+    each bad row; `code` is the field, and `params` hold the row as a person counts it.
     """
     if not isinstance(rows, Sequence) or isinstance(rows, str | bytes):
         raise ValidationError(_("Indicators must be a list of rows."), code="rows")

@@ -669,9 +669,11 @@ class _Registry:
                     self._registry.define(line)
             container = UnitsContainer(powers)
             quantity = self._registry.Quantity(1.0, self._registry.Unit(container))
-            # pint types a magnitude as anything numeric; this registry's are floats
+            # pint types what these registries hold as floats as anything numeric
             factor = float(str(quantity.to_base_units().magnitude))
-            dimension = tuple(sorted((k, float(v)) for k, v in quantity.dimensionality.items()))
+            dimension = tuple(
+                sorted((k, float(str(v))) for k, v in quantity.dimensionality.items())
+            )
         return factor, dimension
 
 

@@ -1,0 +1,1047 @@
+"""Why a demand and an achievement fit, and where they do not: computed from their texts.
+
+Everything here is a pure function of the two listings, so that a match can be explained again
+from its revisions. Rows carry codes and figures and never a sentence; pages put them into words.
+A quote stands in the achievement's text letter by letter, or it is an indicator row as it is
+shown on the achievement's page; nothing is said to be unmet unless a stated figure says so.
+"""
+
+import math
+import re
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from decimal import Decimal
+from functools import lru_cache
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from catalog.indicators import Indicator, Quantity, display, find_quantities, fold, plain
+from catalog.units import comparable, convert, normalize_unit
+
+Verdict = Literal["met", "partly", "unmet", "unknown"]
+Row = dict[str, Any]
+Marks = list[list[int]]
+Words = Callable[[str], list[str]]
+Encode = Callable[[Sequence[str]], NDArray[Any]]
+
+# --- How much is near -------------------------------------------------------------------------
+# All tolerances stand here. They are what a manager would still put on the table: a wish may
+# be missed by a fifth, a must by a tenth, and both are then shown as partly met, with the gap.
+SOFT_TOLERANCE = 0.20
+HARD_TOLERANCE = 0.10
+# From this share on, what remains to 100 % is what counts: 99 % pure is ten times as dirty as
+# 99.9 %. Such a bound is partly met up to twice the remainder it allows.
+HIGH_PERCENT = 80.0
+REMAINDER_FACTOR = 2.0
+# "= 5 mm" is met by what nobody would call another value.
+EQUAL_TOLERANCE = 0.02
+# A readiness level less can be made up for by a pilot line; two cannot.
+TRL_NEAR = 1
+MONEY_TOLERANCE = 0.10
+
+# Names of indicators: from here on two names are taken for the same thing.
+NAME_FLOOR = 0.5
+# A figure further behind its name than this belongs to something else.
+REACH = 40
+
+# What each verdict adds to `grid_score`; what is not stated may still turn out well.
+SCORES: dict[str, float] = {"met": 1.0, "partly": 0.5, "unknown": 0.4, "unmet": 0.0}
+HARD_WEIGHT = 2.0
+ORDER: dict[str, int] = {"unmet": 0, "partly": 1, "unknown": 2, "met": 3}
+
+# Cosine of multilingual-e5-small between sentences of different subjects: about 0.8.
+PAIR_FLOOR = 0.82
+
+# Bounds on work. A listing's body is at most 20,000 characters; more only comes from attacks.
+MAX_SCAN = 50_000
+MAX_SENTENCES = 600
+MAX_SENTENCE = 400
+MAX_QUOTE = 120
+MAX_KEYWORD = 40
+
+
+@dataclass(frozen=True)
+class Side:
+    """A listing as it is compared, without its owner. Money is in whole yuan."""
+
+    title: str
+    summary: str
+    body: str
+    indicators: tuple[Indicator, ...] = ()
+    trl: int | None = None
+    money_min: int | None = None
+    money_max: int | None = None
+    modes: tuple[str, ...] = ()
+    region: str = ""
+    keywords: tuple[str, ...] = ()
+    deadline: date | None = None
+
+
+# --- Sentences --------------------------------------------------------------------------------
+
+_SENTENCE_END = re.compile(r"[。！？!?；;\r\n\u2028\u2029]|\.(?=\s|$)")
+_CLAUSE_END = re.compile(r"[，,、：:]")
+
+
+def _sentence_spans(text: str) -> Iterator[tuple[int, int]]:
+    """Yield the places of sentences, trimmed, none longer than MAX_SENTENCE."""
+    start = 0
+    for match in _SENTENCE_END.finditer(text):
+        yield from _trimmed(text, start, match.end())
+        start = match.end()
+    yield from _trimmed(text, start, len(text))
+
+
+def _trimmed(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
+    while end - start > MAX_SENTENCE:
+        cuts = [m.end() for m in _CLAUSE_END.finditer(text, start + 1, start + MAX_SENTENCE)]
+        cut = cuts[-1] if cuts else start + MAX_SENTENCE
+        yield from _trimmed(text, start, cut)
+        start = cut
+    while start < end and (text[start].isspace() or not text[start].isprintable()):
+        start += 1
+    while start < end and (text[end - 1].isspace() or not text[end - 1].isprintable()):
+        end -= 1
+    if start < end:
+        yield start, end
+
+
+def split_sentences(text: str, limit: int = 40) -> list[str]:
+    """Return the first sentences of a Chinese or English text that hold any letter."""
+    found: list[str] = []
+    text = text[:MAX_SCAN]
+    for start, end in _sentence_spans(text):
+        if len(found) == limit:
+            break
+        sentence = text[start:end]
+        if any(char.isalpha() for char in sentence):
+            found.append(sentence)
+    return found
+
+
+class _Passage(NamedTuple):
+    """A sentence that can be quoted, with where it stands and the figures it holds."""
+
+    text: str
+    folded: str
+    kind: str
+    paragraph: int  # of the body, as a reader counts them; 0 elsewhere
+    quantities: tuple[Quantity, ...]
+
+    @property
+    def source(self) -> Row:
+        if self.kind == "body":
+            return {"kind": "body", "paragraph": self.paragraph}
+        return {"kind": self.kind}
+
+
+@lru_cache(maxsize=512)
+def _passages(summary: str, body: str) -> tuple[_Passage, ...]:
+    """Return the sentences of an achievement. Cached: one achievement meets many demands."""
+    found: list[_Passage] = []
+    paragraphs = [("summary", 0, summary[:MAX_SCAN])]
+    # Paragraphs are lines that hold anything, as the page shows them.
+    lines = [line for line in body[:MAX_SCAN].splitlines() if line.strip()]
+    paragraphs += [("body", number, line) for number, line in enumerate(lines, start=1)]
+    for kind, number, paragraph in paragraphs:
+        for start, end in _sentence_spans(paragraph):
+            if len(found) == MAX_SENTENCES:
+                return tuple(found)
+            sentence = paragraph[start:end]
+            quantities = tuple(find_quantities(sentence, limit=40))
+            found.append(_Passage(sentence, fold(sentence).lower(), kind, number, quantities))
+    return tuple(p if len(p.folded) == len(p.text) else _unlowered(p) for p in found)
+
+
+def _unlowered(passage: _Passage) -> _Passage:
+    # A few letters (İ) grow when lowered, and every place behind them would be wrong.
+    return passage._replace(folded=fold(passage.text))
+
+
+# --- Names ------------------------------------------------------------------------------------
+
+# Words that say what sort of figure it is. Alone they tell little: 表面硬度 is not 心部硬度.
+_GENERIC_TEXT = """
+    深度 宽度 厚度 高度 长度 直径 外径 内径 半径 尺寸 面积 体积 容积 重量 质量 密度 浓度 含量
+    温度 湿度 压力 强度 硬度 粗糙度 精度 误差 偏差 变形 波动 公差 速度 速率 转速 频率 效率
+    功率 能耗 电耗 时间 周期 节拍 寿命 成本 价格 费用 产量 产能 流量 水平 数量 次数 比例 范围
+    指标 要求 性能 能力 参数 数值 有效 最大 最小 平均 单位 总 率 度 量 值 比 数
+    depth width thickness height length diameter radius size area volume weight mass density
+    concentration content temperature humidity pressure strength hardness roughness accuracy
+    precision error deviation tolerance speed rate frequency efficiency power consumption time
+    cycle lifetime life cost price output capacity flow level number ratio range value
+    performance index total average maximum minimum max min unit of the a an and in for
+"""
+_GENERIC_WORDS = frozenset(_GENERIC_TEXT.split())
+_GENERIC_WEIGHT = 0.4
+_GENERIC = re.compile(
+    "|".join(sorted((w for w in _GENERIC_WORDS if not w.isascii()), key=len, reverse=True))
+)
+# What may stand right before a figure and claim it: "圆度偏差在直径 3.2 m 的件上" is no deviation.
+_OWNER = re.compile(
+    "(?:深度|宽度|厚度|高度|长度|直径|外径|内径|半径|尺寸|面积|体积|容积|重量|密度|浓度|含量"
+    "|温度|湿度|压力|强度|硬度|粗糙度|精度|误差|偏差|波动|公差|速度|速率|转速|频率|效率|功率"
+    "|能耗|电耗|时间|周期|节拍|寿命|成本|价格|费用|产量|产能|流量|[一-鿿]率|投资"
+    "|长|宽|高|厚|深|重)$"
+)
+_LATIN_WORD = re.compile(r"[a-z][a-z0-9]*|[0-9]+(?:\.[0-9]+)?")
+
+
+class _Piece(NamedTuple):
+    """A Chinese character or a Latin word of a name, with how much it tells."""
+
+    text: str
+    weight: float
+    at: int
+
+
+@lru_cache(maxsize=4096)
+def _pieces(name: str) -> tuple[_Piece, ...]:
+    name = fold(name).lower()[:200]
+    generic = [False] * len(name)
+    for match in _GENERIC.finditer(name):
+        for place in range(*match.span()):
+            generic[place] = True
+    found: list[_Piece] = []
+    at = 0
+    while at < len(name):
+        if word := _LATIN_WORD.match(name, at):
+            text = word.group()
+            text = text[:-1] if len(text) > 3 and text.endswith("s") else text
+            # A Latin word tells as much as the two characters that would translate it.
+            weight = 2 * (_GENERIC_WEIGHT if text in _GENERIC_WORDS else 1.0)
+            found.append(_Piece(text, weight, at))
+            at = word.end()
+            continue
+        if name[at].isalnum():
+            found.append(_Piece(name[at], _GENERIC_WEIGHT if generic[at] else 1.0, at))
+        at += 1
+    return tuple(found)
+
+
+@lru_cache(maxsize=8192)
+def name_similarity(left: str, right: str) -> float:
+    """Return 0 to 1: do two names of indicators mean the same?
+
+    Shared characters and words count, words such as 硬度 and "rate" less than the rest; a name
+    that stands whole in the other is nearly the same.
+    """
+    ours, theirs = _pieces(left), _pieces(right)
+    if not ours or not theirs:
+        return 0.0
+    if [p.text for p in ours] == [p.text for p in theirs]:
+        return 1.0
+    weights = {piece.text: piece.weight for piece in (*ours, *theirs)}
+    a, b = Counter(p.text for p in ours), Counter(p.text for p in theirs)
+    shared = sum(weights[text] * count for text, count in (a & b).items())
+    total = sum(weights[text] * count for text, count in (a + b).items())
+    score = 2 * shared / total
+    short, long = sorted((fold(left).lower().strip(), fold(right).lower().strip()), key=len)
+    if len(short) > 1 and short in long:
+        specific = any(weight >= 1.0 and text in short for text, weight in weights.items())
+        score = max(score, 0.9 if specific else 0.6)
+    return min(score, 0.99)
+
+
+class _Mention(NamedTuple):
+    """Where a sentence speaks of an indicator, and how much of its name is there."""
+
+    start: int
+    end: int
+    coverage: float
+
+
+def _mentions(name: str, folded: str) -> list[_Mention]:
+    """Return the places that share enough of a name with it, at most a few dozen.
+
+    A place is a run of neighbouring pieces of the name (圆度 of 圆度变形); single Chinese
+    characters say nothing unless the name has no more.
+    """
+    pieces = _pieces(name)
+    total = sum(piece.weight for piece in pieces)
+    if not total:
+        return []
+    flat = fold(name).lower()
+    places: dict[tuple[int, int], float] = {}
+    first = 0
+    while first < len(pieces):
+        longest = 0
+        for last in range(len(pieces), first, -1):
+            begin, end = pieces[first].at, pieces[last - 1].at + len(pieces[last - 1].text)
+            text = flat[begin:end]
+            if len(text) < min(2, len(flat)) or text not in folded:
+                continue
+            longest = last - first
+            weight = sum(piece.weight for piece in pieces[first:last])
+            at = folded.find(text)
+            while at >= 0 and len(places) < 60:
+                if _whole(folded, at, at + len(text)):
+                    key = (at, at + len(text))
+                    places[key] = max(places.get(key, 0.0), weight / total)
+                at = folded.find(text, at + len(text))
+            break
+        first += max(longest, 1)
+    return _joined(places)
+
+
+def _whole(text: str, start: int, end: int) -> bool:
+    """Say whether Latin words at the edges of a place are whole: "rate" is not in "accurate"."""
+    before, after = text[start - 1 : start], text[end : end + 2]
+    if text[start].isascii() and text[start].isalpha() and before.isascii() and before.isalpha():
+        return False
+    if text[end - 1].isascii() and text[end - 1].isalpha():
+        tail = after[1:] if after[:1] == "s" else after
+        return not (tail[:1].isascii() and tail[:1].isalpha())
+    return True
+
+
+def _joined(places: dict[tuple[int, int], float]) -> list[_Mention]:
+    """Join parts of a name that stand close: "hardness of the surface", 硬度（表面）."""
+    found: list[_Mention] = []
+    for (start, end), coverage in sorted(places.items()):
+        if found and start - found[-1].end <= 8:
+            last = found[-1]
+            found.append(_Mention(last.start, max(end, last.end), last.coverage + coverage))
+        found.append(_Mention(start, end, coverage))
+    return [mention._replace(coverage=min(1.0, mention.coverage)) for mention in found]
+
+
+# --- Figures ----------------------------------------------------------------------------------
+
+# A change is no level: "废品率降低 30 %" says nothing about the rate itself.
+_CHANGE = re.compile(
+    r"(?:提高|提升|增加|增长|上升|降低|下降|减少|缩短|节约|节省|节能|压缩|改善|增幅|降幅)"
+    r"了?(?:约|超过|近|达)?\s*$"
+    r"|(?:increased?|decreased?|reduced?|improved?|raised|lowered|cut|saved?)"
+    r"(?: by)?(?: about)?\s*$",
+    re.IGNORECASE,
+)
+_CHANGE_IN_NAME = re.compile(
+    "提高|提升|增加|增长|上升|降低|下降|减少|缩短|节约|节省|节能|增幅|降幅"
+    "|increase|decrease|reduc|improve|saving",
+    re.IGNORECASE,
+)
+# The state before, or somebody else's: not what this achievement reaches.
+_BASELINE = re.compile(
+    r"传统|常规|原有|原来|原先|原为|现有|以往|改造前|改进前|优化前|国外同类|市售|对比例|对照"
+    r"|相比于?|比较例|由\s*$|从\s*$|\bfrom\s*$|conventional|traditional|previous"
+    r"|compared (?:with|to)|baseline",
+    re.IGNORECASE,
+)
+_CLAUSE_START = re.compile(r"[，,；;。（(]")
+_DIFFERENCE = re.compile(
+    "差|精度|波动|偏差|误差|温升|均匀|变化|公差|±|accuracy|deviation|difference|uniformity|rise",
+    re.IGNORECASE,
+)
+_NEGATION = r"(?:无|没有|不留|未见|不出现|不存在|消除了?|零|no |without |zero |free of )"
+_DOUBT = re.compile(
+    r"(?:不能|难以|无法|不是|并非|未能|尚未|能否|是否|cannot|not)[^，。,;；]{0,6}$", re.IGNORECASE
+)
+_NOT_THE_THING = re.compile(
+    r"\s*(?:检测|检验|控制|问题|风险|识别|要求|test|detect|control)", re.IGNORECASE
+)
+
+
+class Interval(NamedTuple):
+    """What a requirement allows or a claim states, in the requirement's unit."""
+
+    low: float
+    high: float
+
+
+def _interval(op: str, value: float, high: float | None) -> Interval:
+    if op == "ge":
+        return Interval(value, math.inf)
+    if op == "le":
+        return Interval(-math.inf, value)
+    if op == "range" and high is not None:
+        return Interval(min(value, high), max(value, high))
+    return Interval(value, value)
+
+
+class Judgement(NamedTuple):
+    verdict: Verdict
+    gap: float | None  # in the requirement's unit; None where nothing is missing
+    percent: float | None  # of the bound that is missed
+
+
+def judge(
+    required: Indicator, op: str, value: float, high: float | None, *, hard: bool | None = None
+) -> Judgement:
+    """Compare a claim, given in the requirement's unit, with the requirement.
+
+    A claim inside what is asked is met; one that overlaps it, or misses the bound by no more
+    than the tolerance, is partly met; any other is unmet. "≥ 90" against "≥ 92" misses by 2:
+    who could state more would.
+    """
+    hard = required.hard if hard is None else hard
+    bound = float(required.value)
+    upper = float(required.high) if required.high is not None else None
+    asked = _interval(required.op, bound, upper)
+    if required.op == "eq":
+        slack = EQUAL_TOLERANCE * abs(bound)
+        asked = Interval(bound - slack, bound + slack)
+    claim = _interval(op, value, high)
+    edge = 1e-9 * max(1.0, abs(bound))
+    if claim.low >= asked.low - edge and claim.high <= asked.high + edge:
+        return Judgement("met", None, None)
+    # What falls short is the end that was stated; an end left open is no statement.
+    below = asked.low - max(claim.low, -1e300) if math.isfinite(claim.low) else -math.inf
+    above = min(claim.high, 1e300) - asked.high if math.isfinite(claim.high) else -math.inf
+    if not math.isfinite(claim.low) and math.isfinite(asked.low):
+        below = asked.low - claim.high  # "≤ 50" where at least 92 is asked
+    if not math.isfinite(claim.high) and math.isfinite(asked.high):
+        above = claim.low - asked.high
+    missed, edge_of = max((below, asked.low), (above, asked.high))
+    if missed <= 0:
+        return Judgement("partly", None, None)  # an open end over what is asked
+    gap = float(f"{missed:.6g}")
+    percent = round(100 * missed / abs(edge_of), 1) if edge_of else None
+    both_ends = op == "range" and claim.low <= asked.high + edge and claim.high >= asked.low - edge
+    if both_ends or _near(missed, edge_of, claim, required.unit, hard):
+        return Judgement("partly", gap, percent)
+    return Judgement("unmet", gap, percent)
+
+
+def _near(missed: float, bound: float, claim: Interval, unit: str, hard: bool) -> bool:
+    if not bound:
+        return False  # nothing is near to "none at all"
+    tolerance = HARD_TOLERANCE if hard else SOFT_TOLERANCE
+    if missed > tolerance * abs(bound) * (1 + 1e-9):
+        return False
+    if unit == "%" and HIGH_PERCENT <= bound <= 100 and claim.low < bound:
+        return 100 - claim.low <= REMAINDER_FACTOR * (100 - bound) * (1 + 1e-9)
+    return True
+
+
+class _Claim(NamedTuple):
+    """What the achievement says to one requirement, and where."""
+
+    judgement: Judgement
+    stated: Row
+    quote: str
+    marks: Marks
+    source: Row
+
+
+def _stated(op: str, value: Decimal, high: Decimal | None, unit: str) -> Row:
+    return {
+        "op": op,
+        "value": plain(value),
+        "high": "" if high is None else plain(high),
+        "unit": unit,
+    }
+
+
+def _judge_in_units(
+    required: Indicator, op: str, value: Decimal, high: Decimal | None, unit: str
+) -> Judgement | None:
+    difference = bool(_DIFFERENCE.search(required.name))
+    low = convert(value, unit, required.unit, difference=difference)
+    top = convert(high, unit, required.unit, difference=difference) if high is not None else None
+    if low is None or (high is not None and top is None):
+        return None
+    return judge(required, op, low, top)
+
+
+def _from_rows(required: Indicator, achievement: Side) -> _Claim | None:
+    """Return the best-named of the achievement's own indicators that can be compared."""
+    best: tuple[float, int] | None = None
+    for number, row in enumerate(achievement.indicators):
+        likeness = name_similarity(required.name, row.name)
+        if likeness < NAME_FLOOR or not comparable(row.unit, required.unit):
+            continue
+        if best is None or likeness > best[0]:
+            best = (likeness, number)
+    if best is None:
+        return None
+    row = achievement.indicators[best[1]]
+    judgement = _judge_in_units(required, row.op, row.value, row.high, row.unit)
+    if judgement is None:
+        return None
+    figures = display(row)
+    quote = f"{row.name} {figures}"
+    return _Claim(
+        judgement,
+        _stated(row.op, row.value, row.high, row.unit),
+        quote,
+        [[len(quote) - len(figures), len(quote)]],
+        {"kind": "indicators", "row": best[1] + 1},
+    )
+
+
+def _from_texts(required: Indicator, passages: Sequence[_Passage]) -> _Claim | None:
+    """Return the figure that stands nearest behind the indicator's name, in any sentence."""
+    best: tuple[tuple[float, int, int], _Passage, _Mention, Quantity] | None = None
+    for order, passage in enumerate(passages):
+        fitting = [q for q in passage.quantities if comparable(q.unit, required.unit)]
+        if not fitting:
+            continue
+        mentions = _mentions(required.name, passage.folded)
+        for mention in mentions:
+            if mention.coverage < NAME_FLOOR:
+                continue
+            quantity = _belonging(required, passage, mention, fitting)
+            if quantity is None:
+                continue
+            distance = abs(quantity.start - mention.end)
+            key = (-round(mention.coverage, 3), distance, order)
+            if best is None or key < best[0]:
+                best = (key, passage, mention, quantity)
+    if best is None:
+        return None
+    _key, passage, mention, quantity = best
+    judgement = _judge_in_units(required, quantity.op, quantity.value, quantity.high, quantity.unit)
+    if judgement is None:
+        return None
+    start, end = min(mention.start, quantity.words), max(mention.end, quantity.end)
+    spans = [(start, end)] if end - start <= 30 else [mention[:2], (quantity.words, quantity.end)]
+    quote, marks = _quote(passage.text, spans)
+    stated = _stated(quantity.op, quantity.value, quantity.high, quantity.unit)
+    return _Claim(judgement, stated, quote, marks, passage.source)
+
+
+def _belonging(
+    required: Indicator, passage: _Passage, mention: _Mention, fitting: Sequence[Quantity]
+) -> Quantity | None:
+    """Return the figure that a mention is about: the nearest behind it, else right before it."""
+    for quantity in fitting:
+        if quantity.start < mention.end or quantity.words - mention.end > REACH:
+            continue
+        if not _is_level(required, passage.folded, quantity):
+            continue
+        between = passage.folded[mention.end : quantity.words].rstrip(" :=为是约达在")
+        owner = _OWNER.search(between)
+        if owner and owner.start() > 0 and owner.group() not in required.name:
+            continue  # another figure's name stands between, and not as part of ours
+        return quantity
+    for quantity in reversed(fitting):  # "6 mm hardened depth", "0.41 mm 的圆度偏差"
+        gap = passage.folded[quantity.end : mention.start]
+        if quantity.end > mention.start or len(gap) > 6 or _CLAUSE_START.search(gap):
+            continue
+        before = passage.folded[max(0, quantity.words - 12) : quantity.words]
+        # the figure may close what was said before it: "硬度 60 HRC 表面…"
+        if _OWNER.search(before.rstrip(" :=为是约达")):
+            continue
+        if _is_level(required, passage.folded, quantity):
+            return quantity
+    return None
+
+
+def _is_level(required: Indicator, folded: str, quantity: Quantity) -> bool:
+    """Say whether a figure is a level this achievement reaches, no change and no state before."""
+    before = folded[max(0, quantity.words - 24) : quantity.words]
+    if _CHANGE.search(before) and not _CHANGE_IN_NAME.search(required.name):
+        return False
+    clause = [m.end() for m in _CLAUSE_START.finditer(before)]
+    return not _BASELINE.search(before, clause[-1] if clause else 0)
+
+
+def _from_absence(required: Indicator, passages: Sequence[_Passage]) -> _Claim | None:
+    """Return "无软带" as an answer to a width of soft zones of 0 mm."""
+    if required.op not in ("eq", "le") or (required.op == "eq" and required.value != 0):
+        return None
+    core = "".join(p.text for p in _pieces(required.name) if p.weight == 1.0)
+    if len(core) < 2 or core not in fold(required.name).lower() or required.value < 0:
+        return None
+    pattern = re.compile(_NEGATION + re.escape(core))
+    for passage in passages:
+        for match in pattern.finditer(passage.folded):
+            if _DOUBT.search(passage.folded, max(0, match.start() - 12), match.start()):
+                continue
+            if _NOT_THE_THING.match(passage.folded, match.end()):
+                continue
+            quote, marks = _quote(passage.text, [match.span()])
+            stated = _stated("eq", Decimal(0), None, required.unit)
+            return _Claim(Judgement("met", None, None), stated, quote, marks, passage.source)
+    return None
+
+
+def _quote(text: str, spans: Iterable[tuple[int, int]]) -> tuple[str, Marks]:
+    """Return the sentence, or the part of it around the marks, and the marks inside it."""
+    spans = sorted(spans)
+    begin, end = 0, len(text)
+    if end > MAX_QUOTE:
+        first, last = spans[0][0], max(end for _, end in spans)
+        room = max(0, MAX_QUOTE - (last - first))
+        cuts = [0] + [m.end() for m in _CLAUSE_END.finditer(text)] + [len(text)]
+        # from the first clause that starts within reach, to the last that ends there
+        index = bisect_left(cuts, first - room // 2)
+        begin = cuts[index] if index < len(cuts) and cuts[index] <= first else first
+        end = min(len(text), max(last, begin + MAX_QUOTE))
+        ends = [cut for cut in cuts if last <= cut <= end]
+        end = ends[-1] if ends else end
+    quote = text[begin:end]
+    lead = len(quote) - len(quote.lstrip())
+    quote = quote.strip()
+    begin += lead
+    return quote, _clip([(s - begin, e - begin) for s, e in spans], len(quote))
+
+
+def _clip(spans: Iterable[tuple[int, int]], length: int) -> Marks:
+    """Return spans inside a text of this length, in order, none touching another."""
+    marks: Marks = []
+    for start, end in sorted((max(0, s), min(length, e)) for s, e in spans):
+        if start >= end:
+            continue
+        if marks and start <= marks[-1][1]:
+            marks[-1][1] = max(marks[-1][1], end)
+        else:
+            marks.append([start, end])
+    return marks
+
+
+# --- The grid ---------------------------------------------------------------------------------
+
+
+def constraint_grid(demand: Side, achievement: Side, *, start: date | None = None) -> list[Row]:
+    """Return what the demand asks for and what the achievement says to it, worst first.
+
+    Only what the demand states makes a row. `start` is the day from which a stated duration
+    counts; without it a duration is quoted and not judged.
+
+    A row: kind, name (of an indicator, as its owner wrote it), requirement and stated (raw
+    parts, `stated` None where nothing is), hard, verdict, quote with marks, source, gap.
+    """
+    passages = _passages(achievement.summary, achievement.body)
+    rows = [_indicator_row(required, achievement, passages) for required in demand.indicators]
+    for row in (
+        _trl_row(demand, achievement, passages),
+        _budget_row(demand, achievement, passages),
+        _modes_row(demand, achievement),
+        _region_row(demand, achievement),
+        _deadline_row(demand, passages, start),
+    ):
+        if row is not None:
+            rows.append(row)
+    rows.sort(key=lambda row: (ORDER[row["verdict"]], not row["hard"]))  # stable: as asked
+    return rows
+
+
+def _row(
+    kind: str,
+    requirement: Row,
+    *,
+    hard: bool,
+    verdict: Verdict,
+    name: str = "",
+    stated: Row | None = None,
+    quote: str = "",
+    marks: Marks | None = None,
+    source: Row | None = None,
+    gap: Row | None = None,
+) -> Row:
+    return {
+        "kind": kind,
+        "name": name,
+        "requirement": requirement,
+        "hard": hard,
+        "verdict": verdict,
+        "stated": stated,
+        "quote": quote,
+        "marks": marks or [],
+        "source": source or {"kind": "none"},
+        "gap": gap,
+    }
+
+
+def _gap(value: float, unit: str, percent: float | None) -> Row:
+    # whole numbers as such: 800000 and not 800000.0
+    shown = int(value) if float(value).is_integer() and abs(value) < 1e15 else value
+    return {"value": shown, "unit": unit, "percent": percent}
+
+
+def _indicator_row(required: Indicator, achievement: Side, passages: Sequence[_Passage]) -> Row:
+    requirement = _stated(required.op, required.value, required.high, required.unit)
+    unit = normalize_unit(required.unit)
+    claim = None
+    if unit is not None:  # rows older than a change of the tables may hold what is unknown now
+        claim = (
+            _from_rows(required, achievement)
+            or _from_texts(required, passages)
+            or _from_absence(required, passages)
+        )
+    if claim is None:
+        return _row(
+            "indicator", requirement, name=required.name, hard=required.hard, verdict="unknown"
+        )
+    missed, percent = claim.judgement.gap, claim.judgement.percent
+    return _row(
+        "indicator",
+        requirement,
+        name=required.name,
+        hard=required.hard,
+        verdict=claim.judgement.verdict,
+        stated=claim.stated,
+        quote=claim.quote,
+        marks=claim.marks,
+        source=claim.source,
+        gap=None if missed is None else _gap(missed, required.unit, percent),
+    )
+
+
+_TRL = re.compile(
+    r"(?:trl|技术成熟度|技术就绪度|成熟度)(?:等级)?\s{0,2}(?:为|达到?|处于|是|:|-|=|第)?\s{0,2}"
+    r"([1-9])(?![0-9.])"
+)
+_STAGE = re.compile(
+    r"(?:已完成|已经|已通过|已在|已实现|已有|完成了|通过了|建成|实现了|completed|passed"
+    r"|demonstrated|in production)[^，。,;；]{0,16}?"
+    r"(?:小试|中试|样机|试制|示范|应用|产业化|量产|规模化|工业化|投产|验证|试验线"
+    r"|prototype|pilot|production|demonstration)[线验证应用运行]{0,4}"
+)
+
+
+def _trl_row(demand: Side, achievement: Side, passages: Sequence[_Passage]) -> Row | None:
+    if demand.trl is None:
+        return None
+    level = achievement.trl
+    source: Row = {"kind": "field", "field": "trl"}
+    quote, marks = "", list[list[int]]()
+    for pattern in (_TRL, _STAGE):
+        found = next(
+            ((p, m) for p in passages if (m := pattern.search(p.folded)) is not None), None
+        )
+        if found is None:
+            continue
+        passage, match = found
+        if pattern is _TRL:
+            said = int(match[1])
+            if level is None:
+                level, source = said, passage.source
+            elif said != level:
+                continue  # the field is the owner's word; a text may speak of a part or a plan
+        elif level is None:
+            continue
+        quote, marks = _quote(passage.text, [match.span()])
+        break
+    if level is None:
+        return _row("trl", {"trl": demand.trl}, hard=True, verdict="unknown")
+    short = demand.trl - level
+    verdict: Verdict = "met" if short <= 0 else "partly" if short <= TRL_NEAR else "unmet"
+    return _row(
+        "trl",
+        {"trl": demand.trl},
+        hard=True,
+        verdict=verdict,
+        stated={"trl": level},
+        quote=quote,
+        marks=marks,
+        source=source,
+        gap=_gap(short, "TRL", None) if short > 0 else None,
+    )
+
+
+def _budget_row(demand: Side, achievement: Side, passages: Sequence[_Passage]) -> Row | None:
+    """Compare the most that the demand pays with what is asked for. No ceiling, no row."""
+    ceiling = demand.money_max
+    if ceiling is None:
+        return None
+    requirement = {"money_min": demand.money_min, "money_max": ceiling}
+    low, high = achievement.money_min, achievement.money_max
+    if low is None and high is None:
+        return _row("budget", requirement, hard=True, verdict="unknown")
+    gap = None
+    verdict: Verdict
+    if high is not None and high <= ceiling:
+        verdict = "met"
+    elif low is None or low <= ceiling:
+        verdict = "partly"  # "from 3 million": it may cost more than there is
+        if high is not None and low is not None:
+            gap = _money_gap(high - ceiling, ceiling)
+    else:
+        missed = low - ceiling
+        verdict = "partly" if missed <= MONEY_TOLERANCE * ceiling else "unmet"
+        gap = _money_gap(missed, ceiling)
+    quote, marks = _money_quote(passages, {low, high} - {None})
+    return _row(
+        "budget",
+        requirement,
+        hard=True,
+        verdict=verdict,
+        stated={"money_min": low, "money_max": high},
+        quote=quote,
+        marks=marks,
+        source={"kind": "field", "field": "money"},
+        gap=gap,
+    )
+
+
+def _money_quote(passages: Sequence[_Passage], sums: set[int | None]) -> tuple[str, Marks]:
+    """Return the sentence that names the very sum that stands in the price field."""
+    for passage in passages:
+        for quantity in passage.quantities:
+            stated = {convert(quantity.value, quantity.unit, "元")}
+            if quantity.high is not None:
+                stated.add(convert(quantity.high, quantity.unit, "元"))
+            if quantity.unit and stated & sums:
+                return _quote(passage.text, [(quantity.words, quantity.end)])
+    return "", []
+
+
+def _money_gap(missed: int, ceiling: int) -> Row:
+    return _gap(missed, "CNY", round(100 * missed / ceiling, 1) if ceiling > 0 else None)
+
+
+def _modes_row(demand: Side, achievement: Side) -> Row | None:
+    if not demand.modes:
+        return None
+    requirement = {"modes": list(demand.modes)}
+    if not achievement.modes:
+        return _row("modes", requirement, hard=True, verdict="unknown")
+    common = [mode for mode in demand.modes if mode in achievement.modes]
+    return _row(
+        "modes",
+        requirement,
+        hard=True,
+        verdict="met" if common else "unmet",
+        stated={"modes": list(achievement.modes), "common": common},
+        source={"kind": "field", "field": "modes"},
+    )
+
+
+def _region_row(demand: Side, achievement: Side) -> Row | None:
+    """A neighbour is a help and a stranger no obstacle: never unmet, and never hard."""
+    if not demand.region or not achievement.region:
+        return None
+    return _row(
+        "region",
+        {"region": demand.region},
+        hard=False,
+        verdict="met" if demand.region[:2] == achievement.region[:2] else "partly",
+        stated={"region": achievement.region},
+        source={"kind": "field", "field": "region"},
+    )
+
+
+# Not hours and minutes: those are how long the process takes, not the project.
+_CALENDAR_UNITS = frozenset(
+    ("天", "日", "d", "day", "周", "星期", "个星期", "week", "月", "个月", "month", "年", "year")
+)
+_DELIVERY = re.compile(
+    "交付|交货|工期|开发周期|研发周期|实施周期|建设周期|项目周期|固化|调试|上线|投产|见效|研制"
+    "|改造|定制|落地|实施|完成开发"
+    "|deliver|lead time|implement|commission|install|development takes|roll-?out",
+    re.IGNORECASE,
+)
+_NO_DELIVERY = re.compile(
+    "质保|寿命|保质|有效期|运行|稳定|累计|经验|使用|回收期|保修|历时|以来|跟踪|随访|贮存|储存"
+    "|warranty|lifetime|shelf|experience|payback",
+    re.IGNORECASE,
+)
+
+
+def _deadline_row(demand: Side, passages: Sequence[_Passage], start: date | None) -> Row | None:
+    if demand.deadline is None:
+        return None
+    for passage in passages:
+        delivery = _DELIVERY.search(passage.folded)
+        if delivery is None:
+            continue
+        for quantity in passage.quantities:
+            if quantity.unit not in _CALENDAR_UNITS or quantity.op == "ge":
+                continue
+            days = convert(quantity.high or quantity.value, quantity.unit, "天")
+            if days is None or not 1 <= days <= 3660:
+                continue
+            around = _clause(passage.folded, quantity.words, quantity.end)
+            far = min(abs(quantity.start - delivery.end()), abs(delivery.start() - quantity.end))
+            if far > REACH or _NO_DELIVERY.search(around):
+                continue
+            return _deadline_verdict(demand.deadline, days, passage, quantity, start)
+    return None
+
+
+def _clause(text: str, start: int, end: int, reach: int = 16) -> str:
+    """Return the part of a clause around a place."""
+    before, after = text[max(0, start - reach) : start], text[end : end + reach]
+    cuts = [m.end() for m in _CLAUSE_START.finditer(before)]
+    cut = _CLAUSE_START.search(after)
+    return (
+        before[cuts[-1] if cuts else 0 :] + text[start:end] + after[: cut.start() if cut else None]
+    )
+
+
+def _deadline_verdict(
+    deadline: date, days: float, passage: _Passage, quantity: Quantity, start: date | None
+) -> Row:
+    quote, marks = _quote(passage.text, [(quantity.start, quantity.end)])
+    stated: Row = {"days": round(days)}
+    verdict: Verdict = "unknown"
+    gap = None
+    if start is not None:
+        try:
+            done = start + timedelta(days=round(days))
+        except OverflowError:
+            done = date.max
+        late, allowed = (done - deadline).days, (deadline - start).days
+        stated |= {"start": start.isoformat(), "finish": done.isoformat()}
+        if late <= 0:
+            verdict = "met"
+        else:
+            verdict = "partly" if late <= SOFT_TOLERANCE * max(allowed, 0) else "unmet"
+            gap = _gap(late, "d", round(100 * late / allowed, 1) if allowed > 0 else None)
+    return _row(
+        "deadline",
+        {"deadline": deadline.isoformat()},
+        hard=False,
+        verdict=verdict,
+        stated=stated,
+        quote=quote,
+        marks=marks,
+        source=passage.source,
+        gap=gap,
+    )
+
+
+def tally(grid: Iterable[Row]) -> dict[str, int]:
+    """Return how many rows have each verdict, in the order of the grid; all four are there."""
+    counts = Counter(row["verdict"] for row in grid)
+    return {verdict: counts[verdict] for verdict in ORDER}
+
+
+def grid_score(grid: Sequence[Row]) -> float:
+    """Return 0 to 1, a must counting twice. A grid without rows knows nothing: as "unknown"."""
+    weights = [HARD_WEIGHT if row["hard"] else 1.0 for row in grid]
+    if not weights:
+        return SCORES["unknown"]
+    points = [SCORES[row["verdict"]] for row in grid]
+    return sum(w * p for w, p in zip(weights, points, strict=True)) / sum(weights)
+
+
+def worst_gap(grid: Sequence[Row]) -> Row | None:
+    """Return the row that stands most in the way, or None where nothing is missing."""
+    missed = [row for row in grid if row["verdict"] in ("unmet", "partly")]
+    return min(
+        missed,
+        key=lambda row: (ORDER[row["verdict"]], not row["hard"], -_percent(row)),
+        default=None,
+    )
+
+
+def _percent(row: Row) -> float:
+    gap = row["gap"] or {}
+    return float(gap.get("percent") or 0.0)
+
+
+# --- Words and sentences ----------------------------------------------------------------------
+
+
+def _lower(text: str) -> str:
+    """Lower-case a text, keeping every character in its place."""
+    lowered = text.lower()
+    if len(lowered) == len(text):
+        return lowered
+    return "".join(low if len(low := char.lower()) == 1 else char for char in text)
+
+
+def _word_marks(sentence: str, terms: Iterable[str]) -> Marks:
+    """Return where words stand in a sentence, those apart by a space or nothing as one."""
+    low = _lower(fold(sentence))
+    spans: list[tuple[int, int]] = []
+    for term in terms:
+        at = low.find(term)
+        while at >= 0 and len(spans) < 200:
+            if _whole(low, at, at + len(term)):
+                spans.append((at, at + len(term)))
+            at = low.find(term, at + len(term))
+    marks = _clip(spans, len(sentence))
+    joined: Marks = []
+    for start, end in marks:
+        if joined and sentence[joined[-1][1] : start].isspace():
+            joined[-1][1] = end
+        else:
+            joined.append([start, end])
+    return joined
+
+
+def _telling(word: str) -> bool:
+    """Say whether a word is worth a mark: no single character, no bare number."""
+    return 2 <= len(word) <= MAX_KEYWORD and any(char.isalpha() for char in word)
+
+
+def _own_sentences(side: Side, limit: int) -> list[str]:
+    """Return a listing's sentences, each once; its title where it has hardly a text."""
+    texts = [*split_sentences(side.summary, limit), *split_sentences(side.body, limit)]
+    long_enough = [text for text in texts if sum(map(str.isalnum, text)) >= 6]
+    if len(long_enough) < 2:
+        long_enough = [*split_sentences(side.title, 1), *long_enough]
+    return list(dict.fromkeys(long_enough))[:limit]
+
+
+def sentence_pairs(
+    demand: Side,
+    achievement: Side,
+    encode: Encode,
+    words: Words,
+    k: int = 3,
+    *,
+    floor: float = PAIR_FLOOR,
+    limit: int = 40,
+) -> list[Row]:
+    """Return the k closest pairs of sentences, each sentence in one pair only.
+
+    `encode` is called once with the sentences of both sides; `words` finds what is marked.
+    Pairs under `floor`, a cosine, are left out: no evidence is better than a strained one.
+    """
+    ours, theirs = _own_sentences(demand, limit), _own_sentences(achievement, limit)
+    if not ours or not theirs or k < 1:
+        return []
+    vectors = np.asarray(encode([*ours, *theirs]), dtype=np.float64)
+    norms = np.linalg.norm(vectors, axis=1, keepdims=True)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        vectors = vectors / norms
+    # A vector that is zero or broken is like nothing.
+    vectors[~np.isfinite(vectors).all(axis=1)] = 0.0
+    cosines = vectors[: len(ours)] @ vectors[len(ours) :].T
+    pairs: list[Row] = []
+    while len(pairs) < k:
+        best = int(np.argmax(cosines))
+        left, right = divmod(best, len(theirs))
+        score = float(cosines[left, right])
+        if not score >= floor or score <= 0:
+            break
+        cosines[left, :] = -1.0
+        cosines[:, right] = -1.0
+        pairs.append(_pair(ours[left], theirs[right], score, words))
+    return pairs
+
+
+def _pair(ours: str, theirs: str, score: float, words: Words) -> Row:
+    shared = {word for word in words(ours) if _telling(word)} & set(words(theirs))
+    ordered = sorted(map(_lower, shared), key=lambda word: (-len(word), word))
+    return {
+        "demand": ours,
+        "achievement": theirs,
+        "score": round(min(score, 1.0), 4),
+        "demand_marks": _word_marks(ours, ordered),
+        "achievement_marks": _word_marks(theirs, ordered),
+    }
+
+
+def shared_terms(
+    demand_words: Iterable[str],
+    achievement_words: Iterable[str],
+    weight: Callable[[str], float],
+    k: int = 12,
+) -> list[str]:
+    """Return the words both sides use, the most telling first.
+
+    `weight` says how rare a word is. A word that is part of another one in the list is left
+    out: 淬火 where 感应淬火 is shared.
+    """
+    ours, theirs = Counter(demand_words), Counter(achievement_words)
+    scored: list[tuple[float, str]] = []
+    for word in ours.keys() & theirs.keys():
+        value = weight(word) if _telling(word) else 0.0
+        if value > 0 and math.isfinite(value):
+            scored.append((value * (1 + math.log(min(ours[word], theirs[word]))), word))
+    scored.sort(key=lambda item: (-item[0], item[1]))
+    candidates = [word for _, word in scored[: 4 * k]]
+    kept = [w for w in candidates if not any(w != other and w in other for other in candidates)]
+    return kept[:k]
