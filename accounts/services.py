@@ -325,7 +325,7 @@ def remove_member(*, membership: Membership, actor: User) -> None:
         actor=actor,
         organization=membership.organization,
         subject=membership.user,
-        note=_("left") if was_active else _("request withdrawn"),
+        note=_("left the organization") if was_active else _("request withdrawn"),
     )
 
 
