@@ -16,15 +16,29 @@ from django.utils.translation import gettext as _
 
 from accounts.models import Organization, User
 from accounts.permissions import has_tie
-from catalog.models import CONTENT_FIELDS, Achievement, Demand, Listing, ListingEvent
+from catalog.models import (
+    BODY_LIMIT,
+    CONTENT_FIELDS,
+    Achievement,
+    Demand,
+    Listing,
+    ListingEvent,
+)
 from catalog.signals import listings_left, listings_published
 from catalog.workflow import EDITABLE, IllegalMove, ListingDecision, ListingReason, ListingStatus
 
 L = TypeVar("L", bound=Listing)
 
 WRITABLE_FIELDS = (*CONTENT_FIELDS, "valid_until")
-# What takes a listing out of circulation on its owner's word.
-CLOSING = (ListingStatus.FULFILLED, ListingStatus.TRANSFERRED, ListingStatus.CLOSED)
+# How a listing may end on its owner's word: a demand is fulfilled, an achievement transferred.
+CLOSING = {
+    "demand": (ListingStatus.FULFILLED, ListingStatus.CLOSED),
+    "achievement": (ListingStatus.TRANSFERRED, ListingStatus.CLOSED),
+}
+TARGETS = {
+    ListingDecision.NEEDS_INFO: ListingStatus.NEEDS_INFO,
+    ListingDecision.REJECT: ListingStatus.REJECTED,
+}
 
 
 class OwnSide(Exception):
@@ -76,6 +90,7 @@ def submit(*, listing: L, actor: User, content: Mapping[str, Any] | None = None)
             _("This listing is “%(status)s”; it cannot be submitted.")
             % {"status": listing.get_status_display()}
         )
+    was_live = listing.is_live
     changed = _write(listing, content or {})
     check_complete(listing)
     if not listing.owner.is_verified:
@@ -85,9 +100,7 @@ def submit(*, listing: L, actor: User, content: Mapping[str, Any] | None = None)
     before = listing.status
     if before == ListingStatus.PUBLISHED and not set(changed) & set(CONTENT_FIELDS):
         if changed:
-            listing.updated_at = timezone.now()
-            listing.save(update_fields=(*changed, "updated_at"))
-            _log(listing, actor=actor, before=before)
+            _prolong(listing, changed, actor=actor, was_live=was_live)
         return listing
 
     listing.move_to(ListingStatus.SUBMITTED)
@@ -102,9 +115,7 @@ def submit(*, listing: L, actor: User, content: Mapping[str, Any] | None = None)
 
 
 @transaction.atomic
-def decide(
-    *, listing: L, actor: User, decision: str, reason: str = "", note: str = ""
-) -> L:
+def decide(*, listing: L, actor: User, decision: str, reason: str = "", note: str = "") -> L:
     """Publish a submitted listing, ask for more, or refuse it.
 
     Raises `OwnSide` for a person with a tie to the owner, `ValidationError` when a reason is
@@ -118,17 +129,16 @@ def decide(
             _("This listing has been handled meanwhile: it is “%(status)s” now.")
             % {"status": listing.get_status_display()}
         )
+    if decision not in ListingDecision.values:
+        raise ValidationError({"decision": _("Please choose a decision.")})
     if decision != ListingDecision.PUBLISH:
         if reason not in ListingReason.values:
             raise ValidationError({"reason": _("Please choose a reason.")})
         if reason == ListingReason.OTHER and not note.strip():
             raise ValidationError({"note": _("Please say the reason in a sentence.")})
-        target = (
-            ListingStatus.NEEDS_INFO
-            if decision == ListingDecision.NEEDS_INFO
-            else ListingStatus.REJECTED
+        return _move(
+            listing, TARGETS[ListingDecision(decision)], actor=actor, reason=reason, note=note
         )
-        return _move(listing, target, actor=actor, reason=reason, note=note)
     return _publish(listing, actor=actor, note=note)
 
 
@@ -137,9 +147,7 @@ def _publish(listing: L, *, actor: User | None, note: str = "") -> L:
     if listing.valid_until is not None and listing.valid_until < timezone.localdate():
         raise ValidationError(_("It is valid until a day that has passed; it cannot be published."))
     listing.published_at = timezone.now()
-    return _move(
-        listing, ListingStatus.PUBLISHED, actor=actor, note=note, save=("published_at",)
-    )
+    return _move(listing, ListingStatus.PUBLISHED, actor=actor, note=note, save=("published_at",))
 
 
 @transaction.atomic
@@ -151,7 +159,7 @@ def withdraw(*, listing: L, actor: User, note: str = "") -> L:
 @transaction.atomic
 def close(*, listing: L, actor: User, status: str, note: str = "") -> L:
     """End a published listing as fulfilled, transferred or closed without result."""
-    if status not in CLOSING:
+    if status not in CLOSING[listing.kind]:
         raise ValidationError(_("Please choose how it ended."))
     return _move(_lock(listing), ListingStatus(status), actor=actor, note=note)
 
@@ -189,10 +197,9 @@ def confirm_valid(*, listing: L, actor: User, valid_until: dt.date) -> L:
             _("This listing is “%(status)s”; there is nothing to confirm.")
             % {"status": listing.get_status_display()}
         )
+    was_live = listing.is_live
     listing.valid_until = valid_until
-    listing.updated_at = timezone.now()
-    listing.save(update_fields=("valid_until", "updated_at"))
-    _log(listing, actor=actor, before=listing.status)
+    _prolong(listing, ["valid_until"], actor=actor, was_live=was_live)
     return listing
 
 
@@ -237,8 +244,11 @@ def check_complete(listing: Listing) -> None:
 
 def _lock(listing: L) -> L:
     """Read the row again and hold it until the transaction ends."""
-    return type(listing).objects.select_for_update(of=("self",)).select_related("owner").get(
-        pk=listing.pk
+    return (
+        type(listing)
+        .objects.select_for_update(of=("self",))
+        .select_related("owner")
+        .get(pk=listing.pk)
     )
 
 
@@ -251,6 +261,14 @@ def _write(listing: Listing, content: Mapping[str, Any]) -> list[str]:
     for name in changed:
         setattr(listing, name, content[name])
     listing.clean_fields(exclude=("owner", "created_by", *_unchecked(listing)))
+    # Models do not check the length of a TextField; a body of megabytes would reach the encoder.
+    if len(listing.body) > BODY_LIMIT:
+        raise ValidationError(
+            {
+                "body": _("At most %(limit)d characters; this has %(count)d.")
+                % {"limit": BODY_LIMIT, "count": len(listing.body)}
+            }
+        )
     low, high = listing.money_min, listing.money_max
     if low is not None and high is not None and low > high:
         raise ValidationError({"money_max": _("The upper amount is below the lower one.")})
@@ -260,6 +278,16 @@ def _write(listing: Listing, content: Mapping[str, Any]) -> list[str]:
 def _unchecked(listing: Listing) -> list[str]:
     # A draft may be saved before it has a title.
     return [] if listing.title else ["title"]
+
+
+def _prolong(listing: L, changed: list[str], *, actor: User, was_live: bool) -> None:
+    """Save a new last day of a locked, published listing."""
+    listing.updated_at = timezone.now()
+    listing.save(update_fields=(*changed, "updated_at"))
+    _log(listing, actor=actor, before=listing.status)
+    if not was_live:
+        # Its day had passed and the clock had not come round yet: runs have left it out since.
+        _announce(listings_published, listing)
 
 
 def _move(
