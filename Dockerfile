@@ -76,4 +76,4 @@ COPY --from=model /app/var/models /app/var/models
 RUN mkdir -p var/media && chown -R keqiao:keqiao var
 USER keqiao
 EXPOSE 8000
-CMD ["gunicorn", "config.wsgi", "--bind", "0.0.0.0:8000", "--workers", "2", "--worker-class", "gthread", "--threads", "4", "--preload", "--timeout", "60", "--max-requests", "5000", "--max-requests-jitter", "500"]
+CMD ["gunicorn", "config.wsgi", "--bind", "0.0.0.0:8000", "--workers", "2", "--worker-class", "gthread", "--threads", "4", "--preload", "--no-control-socket", "--timeout", "60", "--max-requests", "5000", "--max-requests-jitter", "500"]
