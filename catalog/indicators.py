@@ -396,7 +396,8 @@ def parse_indicator(text: str) -> Indicator | None:
 
 
 def _named(text: str, quantity: Quantity, hard: bool) -> Indicator | None:
-    name = _LINKING.sub("", text[: quantity.words])
+    before = text[: quantity.words]
+    name = _LINKING.sub("", before) or before
     unit = quantity.unit
     if not unit:
         bracket = _BRACKETED_UNIT.search(text[: quantity.words].rstrip(" :,="))

@@ -212,7 +212,8 @@ def _pieces(name: str) -> tuple[_Piece, ...]:
     while at < len(name):
         if word := _LATIN_WORD.match(name, at):
             text = word.group()
-            text = text[:-1] if len(text) > 3 and text.endswith("s") else text
+            plural = len(text) > 3 and text.endswith("s") and not text.endswith("ss")
+            text = text[:-1] if plural else text
             # A Latin word tells as much as the two characters that would translate it.
             weight = 2 * (_GENERIC_WEIGHT if text in _GENERIC_WORDS else 1.0)
             found.append(_Piece(text, weight, at))
@@ -222,6 +223,22 @@ def _pieces(name: str) -> tuple[_Piece, ...]:
             found.append(_Piece(name[at], _GENERIC_WEIGHT if generic[at] else 1.0, at))
         at += 1
     return tuple(found)
+
+
+# One character apart and another thing: 抗拉强度 and 抗压强度, 入口温度 and 出口温度.
+_OPPOSITES = (
+    *("拉压", "高低", "上下", "内外", "正负", "横纵", "进出", "入出", "前后", "左右", "冷热"),
+    *("干湿", "大小", "静动", "长短", "轴径", "升降", "充放", "吸放", "先后", "宽窄", "厚薄"),
+)
+
+
+def _opposed(left: str, right: str) -> bool:
+    """Say whether one name has the opposite of what the other has in its place."""
+    ours, theirs = set(left) - set(right), set(right) - set(left)
+    return any(
+        (pair[0] in ours and pair[1] in theirs) or (pair[1] in ours and pair[0] in theirs)
+        for pair in _OPPOSITES
+    )
 
 
 @lru_cache(maxsize=8192)
@@ -240,7 +257,9 @@ def name_similarity(left: str, right: str) -> float:
     a, b = Counter(p.text for p in ours), Counter(p.text for p in theirs)
     shared = sum(weights[text] * count for text, count in (a & b).items())
     total = sum(weights[text] * count for text, count in (a + b).items())
-    score = 2 * shared / total
+    score = round(2 * shared / total, 6)
+    if _opposed(left, right):
+        return min(score, NAME_FLOOR / 2)
     short, long = sorted((fold(left).lower().strip(), fold(right).lower().strip()), key=len)
     if len(short) > 1 and short in long:
         specific = any(weight >= 1.0 and text in short for text, weight in weights.items())
@@ -484,7 +503,8 @@ def _from_texts(required: Indicator, passages: Sequence[_Passage]) -> _Claim | N
             continue
         mentions = _mentions(required.name, passage.folded)
         for mention in mentions:
-            if mention.coverage < NAME_FLOOR:
+            context = passage.folded[max(0, mention.start - 3) : mention.end]
+            if mention.coverage < NAME_FLOOR or _opposed(required.name, context):
                 continue
             quantity = _belonging(required, passage, mention, fitting)
             if quantity is None:

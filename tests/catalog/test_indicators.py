@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import pytest
 from django.core.exceptions import ValidationError
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from catalog.indicators import (
@@ -345,6 +345,7 @@ def test_comparing_is_mutual():
 PAIRS = [(unit, to) for unit in COMMON_UNITS for to in COMMON_UNITS if comparable(unit, to)]
 
 
+@settings(deadline=None)
 @given(st.sampled_from(PAIRS), st.floats(min_value=-1e9, max_value=1e9, allow_nan=False))
 def test_a_conversion_leads_back(units, value):
     unit, to = units
@@ -354,6 +355,7 @@ def test_a_conversion_leads_back(units, value):
     assert back == pytest.approx(value, rel=1e-9, abs=1e-6)
 
 
+@settings(deadline=None)
 @given(st.text(max_size=60))
 def test_any_text_has_a_spelling_that_stays(text):
     unit = normalize_unit(text)
@@ -381,6 +383,7 @@ indicators = st.builds(
 )
 
 
+@settings(deadline=None)
 @given(indicators)
 def test_what_is_shown_is_read_back(indicator):
     shown = f"{indicator.name} {display(indicator)}" + ("（硬）" if indicator.hard else "")
@@ -388,6 +391,7 @@ def test_what_is_shown_is_read_back(indicator):
     assert Indicator.from_json(indicator.to_json()) == indicator
 
 
+@settings(deadline=None)
 @given(st.text(max_size=500))
 def test_quantities_lie_where_they_are_said_to_lie(text):
     last = 0
@@ -424,6 +428,7 @@ def test_a_huge_text_gives_a_bounded_answer(text):
     assert parse_indicator(text) is None
 
 
+@settings(deadline=None)
 @given(st.one_of(st.text(max_size=80), st.floats(), st.integers(), st.booleans(), st.none()))
 def test_a_number_is_finite_or_none(value):
     number = read_number(value)
