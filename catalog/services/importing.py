@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -114,10 +114,12 @@ def import_listings(
     columns, unknown = read_header(path)
     report = Report(unknown_columns=unknown)
     with transaction.atomic():
+        # Two imports for one owner at once: the second waits, and finds the rows of the first.
+        Organization.objects.select_for_update(no_key=True).get(pk=owner.pk)
         seen: dict[str, int] = {}
         parsed = _parse_all(path, columns, seen, report, check_all=dry_run)
         while chunk := list(islice(parsed, CHUNK)):
-            _store(model, owner, actor, chunk, report, publish=publish)
+            _store(model, owner, actor, chunk, report, columns, publish=publish)
             progress(len(seen))
         if dry_run or report.errors:
             transaction.set_rollback(True)
@@ -145,6 +147,8 @@ def _parse_all(
         parsed, errors = _parse(number, row, columns)
         for error in errors:
             report.add_error(error)
+        if not parsed.external_id:
+            continue
         if parsed.external_id in seen:
             report.add_error(
                 RowError(
@@ -169,22 +173,32 @@ def _parse(number: int, row: Row, columns: dict[str, str]) -> tuple[Parsed, list
         try:
             if name == "external_id":
                 external_id = _line(value, 100, required=True)
-            else:
-                content.update(_PARSERS[name](value))
+                continue
+            for field_name, found in _PARSERS[name](value).items():
+                if content.get(field_name, found) != found:
+                    raise ValidationError(_("Another column of this row gives another amount."))
+                content[field_name] = found
         except ValidationError as error:
             errors += [
                 RowError(number, columns.get(name, HEADERS[name][0]), message)
                 for message in error.messages
             ]
+    for name in ("money_min", "money_max"):
+        # Where neither column of the pair says anything, the file says that there is no amount.
+        if name in columns or f"{name}_wan" in columns:
+            content.setdefault(name, None)
     low, high = content.get("money_min"), content.get("money_max")
     if low is not None and high is not None and low > high:
-        column = columns.get("money_max") or columns.get("money_max_wan", "")
-        errors.append(
-            RowError(number, column, _("The upper amount is below the lower one."))
-        )
-    if not errors and not external_id:
-        errors.append(RowError(number, columns["external_id"], _("This cell is empty.")))
+        errors.append(_crossed(number, columns))
+    for name in ("external_id", "title"):
+        if name not in row:  # a line with fewer cells than the header
+            errors.append(RowError(number, columns[name], _("This cell is empty.")))
     return Parsed(number, external_id, content), errors
+
+
+def _crossed(number: int, columns: dict[str, str]) -> RowError:
+    column = columns.get("money_max") or columns.get("money_max_wan", "")
+    return RowError(number, column, _("The upper amount is below the lower one."))
 
 
 def _text(value: Any) -> str:
@@ -261,7 +275,7 @@ def _money(value: Any, times: int = 1) -> int | None:
         return None
     try:
         amount = Decimal(text) * times
-    except InvalidOperation:
+    except ArithmeticError:  # no number, or 1e999999
         raise ValidationError(_("“%(value)s” is not an amount.") % {"value": text}) from None
     if not amount.is_finite() or not 0 <= amount <= 10**13:
         raise ValidationError(_("“%(value)s” is not an amount.") % {"value": text})
@@ -305,7 +319,7 @@ def _field(name: str, parse: Callable[[Any], Any]) -> Callable[[Any], dict[str, 
 
 
 def _optional(name: str, parse: Callable[[Any], Any]) -> Callable[[Any], dict[str, Any]]:
-    """Like `_field`, but an empty cell says nothing: the other column of the pair may."""
+    """Like `_field`, but an empty cell says nothing: another column may, or there is a default."""
 
     def read(value: Any) -> dict[str, Any]:
         parsed = parse(value)
@@ -328,7 +342,7 @@ _PARSERS: dict[str, Callable[[Any], dict[str, Any]]] = {
     "money_max": _optional("money_max", _money),
     "money_min_wan": _optional("money_min", lambda value: _money(value, 10_000)),
     "money_max_wan": _optional("money_max", lambda value: _money(value, 10_000)),
-    "valid_until": _field("valid_until", _date),
+    "valid_until": _optional("valid_until", _date),
     "language": _field("language", _language),
 }
 
@@ -339,6 +353,7 @@ def _store(
     actor: User | None,
     rows: Iterable[Parsed],
     report: Report,
+    columns: dict[str, str],
     *,
     publish: bool,
 ) -> None:
@@ -350,29 +365,39 @@ def _store(
         .filter(owner=owner, external_id__in=[row.external_id for row in rows])
         .order_by("pk")
     }
-    now = timezone.now()
-    valid_until = timezone.localdate() + dt.timedelta(days=VALID_DAYS)
+    now, today = timezone.now(), timezone.localdate()
+    valid_until = today + dt.timedelta(days=VALID_DAYS)
     fresh: list[Any] = []
     changed: list[tuple[Any, str]] = []
     for row in rows:
         listing = known.get(row.external_id)
         if listing is None:
             content = {"valid_until": valid_until, **row.content}
-            listing = model(
-                owner=owner, created_by=actor, external_id=row.external_id, **content
-            )
+            listing = model(owner=owner, created_by=actor, external_id=row.external_id, **content)
             if publish:
+                if not _lasts(listing, today):
+                    report.add_error(_past(row, columns))
+                    continue
                 _make_live(listing, now)
             fresh.append(listing)
             continue
         differs = [name for name, value in row.content.items() if getattr(listing, name) != value]
-        goes_live = publish and listing.status != ListingStatus.PUBLISHED
-        if not differs and not goes_live:
-            report.unchanged += 1
-            continue
         writable = {ListingStatus.DRAFT, ListingStatus.NEEDS_INFO}
         if publish:
             writable |= {ListingStatus.SUBMITTED, ListingStatus.PUBLISHED, ListingStatus.EXPIRED}
+        last_day = row.content.get("valid_until")
+        goes_live = (
+            publish
+            and listing.status in writable
+            and listing.status != ListingStatus.PUBLISHED
+            # What the file itself dates into the past stays expired, however often it is sent.
+            and (last_day is None or last_day >= today)
+        )
+        # A listing that was withdrawn here meanwhile is no reason to refuse a file that says
+        # nothing new about it.
+        if not differs and not goes_live:
+            report.unchanged += 1
+            continue
         if listing.status not in writable:
             report.add_error(
                 RowError(
@@ -386,7 +411,16 @@ def _store(
         before = listing.status
         for name in differs:
             setattr(listing, name, row.content[name])
+        low, high = listing.money_min, listing.money_max
+        if low is not None and high is not None and low > high:
+            report.add_error(_crossed(row.number, columns))
+            continue
         if publish:
+            if last_day is None and not _lasts(listing, today):
+                listing.valid_until = valid_until
+            if not _lasts(listing, today):
+                report.add_error(_past(row, columns))
+                continue
             _make_live(listing, now)
         listing.updated_at = now
         changed.append((listing, before))
@@ -402,6 +436,18 @@ def _store(
         live = [listing.pk for listing in [*fresh, *(row for row, _ in changed)]]
         if live:
             announce(listings_published, model._meta.model_name or "", live)
+
+
+def _lasts(listing: Listing, today: dt.date) -> bool:
+    return listing.valid_until is not None and listing.valid_until >= today
+
+
+def _past(row: Parsed, columns: dict[str, str]) -> RowError:
+    return RowError(
+        row.number,
+        columns.get("valid_until", ""),
+        _("It is valid until a day that has passed; it cannot be published."),
+    )
 
 
 def _make_live(listing: Listing, now: dt.datetime) -> None:

@@ -244,12 +244,9 @@ def check_complete(listing: Listing) -> None:
 
 def _lock(listing: L) -> L:
     """Read the row again and hold it until the transaction ends."""
-    return (
-        type(listing)
-        .objects.select_for_update(of=("self",))
-        .select_related("owner")
-        .get(pk=listing.pk)
-    )
+    rows = type(listing).objects.select_for_update(of=("self",)).select_related("owner")
+    locked: L = rows.get(pk=listing.pk)
+    return locked
 
 
 def _write(listing: Listing, content: Mapping[str, Any]) -> list[str]:

@@ -5,15 +5,18 @@ from __future__ import annotations
 import csv
 import zipfile
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from io import TextIOWrapper
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, BinaryIO
 
 from django.utils.translation import gettext as _
 from openpyxl import load_workbook
-from openpyxl.utils.exceptions import InvalidFileException
 
 # A field longer than this is no listing's text but a damaged file.
 FIELD_LIMIT = 1_000_000
+# No text of a listing has lines that long; read whole, such a file would fill the memory.
+LINE_LIMIT = 2_000_000
 # An xlsx is a zip: unpacked it may be larger than its size by this much and no more.
 XLSX_RATIO, XLSX_LIMIT = 200, 1_000_000_000
 
@@ -22,7 +25,17 @@ HEADERS: dict[str, tuple[str, ...]] = {
     "external_id": ("id", "external_id", "编号", "外部编号", "序号", "no", "number"),
     "title": ("title", "标题", "名称", "需求名称", "成果名称", "name"),
     "summary": ("summary", "公开摘要", "摘要", "简介", "abstract"),
-    "body": ("body", "text", "正文", "描述", "详细描述", "内容", "description", "需求描述", "成果描述"),
+    "body": (
+        "body",
+        "text",
+        "正文",
+        "描述",
+        "详细描述",
+        "内容",
+        "description",
+        "需求描述",
+        "成果描述",
+    ),
     "indicators": ("indicators", "指标", "技术指标", "主要指标"),
     "industry": ("industry", "行业", "所属行业", "国民经济行业"),
     "keywords": ("keywords", "关键词", "关键字"),
@@ -37,7 +50,7 @@ HEADERS: dict[str, tuple[str, ...]] = {
     "language": ("language", "lang", "语言"),
 }
 _FIELD_OF = {
-    name.replace("（", "(").replace("）", ")").casefold(): field
+    "".join(name.split()).replace("（", "(").replace("）", ")").casefold(): field
     for field, names in HEADERS.items()
     for name in names
 }
@@ -78,7 +91,7 @@ def _columns(header: Sequence[Any] | None) -> dict[str, int]:
         raise UnreadableFile(_("The file is empty: the first row must name the columns."))
     columns: dict[str, int] = {}
     for at, cell in enumerate(header):
-        name = str(cell or "").strip().replace("（", "(").replace("）", ")").casefold()
+        name = "".join(str(cell or "").split()).replace("（", "(").replace("）", ")").casefold()
         field = _FIELD_OF.get(name)
         if field is not None and field in columns:
             raise UnreadableFile(
@@ -97,16 +110,13 @@ def _columns(header: Sequence[Any] | None) -> dict[str, int]:
 
 
 def _table(path: Path) -> Iterator[Sequence[Any]]:
-    try:
-        suffix = path.suffix.lower()
-        if suffix == ".xlsx":
-            return _xlsx(path)
-        if suffix in (".tsv", ".txt"):
-            return _tsv(path)
-        if suffix == ".csv":
-            return _csv(path)
-    except OSError as error:
-        raise UnreadableFile(str(error)) from error
+    suffix = path.suffix.lower()
+    if suffix == ".xlsx":
+        return _xlsx(path)
+    if suffix in (".tsv", ".txt"):
+        return _tsv(path)
+    if suffix == ".csv":
+        return _csv(path)
     raise UnreadableFile(
         _("Files of the kind “%(suffix)s” are not read. Please use .xlsx, .csv or .tsv.")
         % {"suffix": path.suffix}
@@ -116,7 +126,7 @@ def _table(path: Path) -> Iterator[Sequence[Any]]:
 def _tsv(path: Path) -> Iterator[list[str]]:
     """Tab separated, no quoting; a line break inside a field is written \\n."""
     with _open(path) as lines:
-        for line in _decoded(lines, path):
+        for line in _decoded(lines):
             yield [cell.replace("\\n", "\n") for cell in line.rstrip("\r\n").split("\t")]
 
 
@@ -124,7 +134,7 @@ def _csv(path: Path) -> Iterator[list[str]]:
     csv.field_size_limit(FIELD_LIMIT)
     with _open(path) as lines:
         try:
-            yield from csv.reader(_decoded(lines, path), strict=True)
+            yield from csv.reader(_decoded(lines), strict=True)
         except csv.Error as error:
             raise UnreadableFile(
                 _("This is not a proper CSV file: %(error)s.") % {"error": error}
@@ -132,22 +142,28 @@ def _csv(path: Path) -> Iterator[list[str]]:
 
 
 def _open(path: Path) -> IO[str]:
+    # utf-8-sig: Excel marks its CSV files with a byte order mark.
+    return TextIOWrapper(_open_bytes(path), encoding="utf-8-sig", newline="")
+
+
+def _open_bytes(path: Path) -> BinaryIO:
     try:
-        # utf-8-sig: Excel marks its CSV files with a byte order mark.
-        return path.open(encoding="utf-8-sig", newline="")
+        return path.open("rb")
     except OSError as error:
         raise UnreadableFile(
             _("The file cannot be opened: %(error)s.") % {"error": error.strerror}
         ) from error
 
 
-def _decoded(lines: IO[str], path: Path) -> Iterator[str]:
+def _decoded(lines: IO[str]) -> Iterator[str]:
     try:
-        for line in lines:
+        while line := lines.readline(LINE_LIMIT + 1):
             if "\x00" in line:
                 raise UnreadableFile(_("This is not a text file: it holds NUL bytes."))
-            if len(line) > FIELD_LIMIT * 2:
-                raise UnreadableFile(_("A line is longer than a million characters."))
+            if len(line) > LINE_LIMIT:
+                raise UnreadableFile(
+                    _("A line is longer than %(limit)d characters.") % {"limit": LINE_LIMIT}
+                )
             yield line
     except UnicodeDecodeError as error:
         raise UnreadableFile(
@@ -157,26 +173,39 @@ def _decoded(lines: IO[str], path: Path) -> Iterator[str]:
 
 
 def _xlsx(path: Path) -> Iterator[tuple[Any, ...]]:
+    with _open_bytes(path) as file, _readable_xlsx():
+        _check_archive(file)
+        book = load_workbook(file, read_only=True, data_only=True)
+        try:
+            sheet = book.worksheets[0] if book.worksheets else None
+            if sheet is None:
+                raise UnreadableFile(_("The workbook has no sheet."))
+            # What a damaged file claims of its size would make every row that long.
+            sheet.reset_dimensions()
+            yield from sheet.iter_rows(values_only=True)
+        finally:
+            book.close()
+
+
+@contextmanager
+def _readable_xlsx() -> Iterator[None]:
+    """Say in a sentence that an .xlsx is damaged, wherever in it the damage stands."""
     try:
-        _check_archive(path)
-        book = load_workbook(path, read_only=True, data_only=True)
-    except (InvalidFileException, zipfile.BadZipFile, KeyError, ValueError, OSError) as error:
+        yield
+    except UnreadableFile:
+        raise
+    except Exception as error:
+        # openpyxl raises what its parsers raise: zip, zlib, XML, key and value errors and more.
         raise UnreadableFile(_("This is not a readable .xlsx file.")) from error
-    try:
-        sheet = book.worksheets[0] if book.worksheets else None
-        if sheet is None:
-            raise UnreadableFile(_("The workbook has no sheet."))
-        # What a damaged file claims of its size would make every row that long.
-        sheet.reset_dimensions()
-        yield from sheet.iter_rows(values_only=True)
-    finally:
-        book.close()
 
 
-def _check_archive(path: Path) -> None:
-    """Refuse a zip that unpacks to far more than it is."""
-    with zipfile.ZipFile(path) as archive:
+def _check_archive(file: IO[bytes]) -> None:
+    """Refuse a zip that unpacks to far more than it is.
+
+    The sizes are what the archive says of itself; zipfile never unpacks more than that.
+    """
+    with zipfile.ZipFile(file) as archive:
         unpacked = sum(member.file_size for member in archive.infolist())
-        packed = max(1, path.stat().st_size)
+        packed = max(1, sum(member.compress_size for member in archive.infolist()))
         if unpacked > XLSX_LIMIT or (unpacked > 50_000_000 and unpacked / packed > XLSX_RATIO):
             raise UnreadableFile(_("The .xlsx file unpacks to far more than it should."))

@@ -36,13 +36,7 @@ class Command(BaseCommand):
         parser.add_argument("--dry-run", action="store_true", help="check only, store nothing")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        named = options["organization"]
-        owner = (
-            Organization.objects.filter(credit_code=named.upper()).first()
-            or Organization.objects.filter(name=named).first()
-        )
-        if owner is None:
-            raise CommandError(f"No organization has the code or name {named!r}.")
+        owner = _organization(options["organization"])
         if options["publish"] and not owner.is_verified:
             raise CommandError(f"{owner} is not verified; it cannot publish.")
         with tqdm(unit=" rows", disable=not sys.stderr.isatty()) as bar:
@@ -78,3 +72,15 @@ class Command(BaseCommand):
             self.stderr.write(f"{where}: {problem}")
         if report.more_errors:
             self.stderr.write(f"and {report.more_errors} more errors")
+
+
+def _organization(named: str) -> Organization:
+    """Return the one with this code or name. Names are not unique; then the code must be given."""
+    if coded := Organization.objects.filter(credit_code=named.strip().upper()).first():
+        return coded
+    found = Organization.objects.filter(name=named.strip())[:2]
+    if len(found) > 1:
+        raise CommandError(f"Several organizations are called {named!r}; please give the code.")
+    if not found:
+        raise CommandError(f"No organization has the code or name {named!r}.")
+    return found[0]
