@@ -5,3 +5,9 @@ from django.utils.translation import gettext_lazy as _
 class CatalogConfig(AppConfig):
     name = "catalog"
     verbose_name = _("Demands and achievements")
+
+    def ready(self) -> None:
+        from accounts import classes
+        from catalog.industries import industries, industry_name
+
+        classes.register(industries, industry_name)
