@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
-from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -16,6 +15,9 @@ from matchmaking.models import Match, MatchEvent, Review
 from matchmaking.permissions import ConflictOfInterest, has_conflict
 from matchmaking.services.reviews import already_decided, open_review
 from matchmaking.workflow import IllegalMove, MatchStatus, ReviewStatus
+
+# How many of a demand's matches are tried beyond those it may have in review.
+SPARE = 5
 
 
 @dataclass
@@ -43,7 +45,10 @@ def assign_matches() -> int:
     if not any(desk.has_room for desk in desks):
         return 0
     assigned = 0
-    for pk in _waiting():
+    given: Counter[int] = Counter()
+    for pk, demand, free in _waiting():
+        if given[demand] >= free:
+            continue
         with transaction.atomic():
             match = (
                 Match.objects.select_for_update(of=("self",), skip_locked=True)
@@ -54,6 +59,8 @@ def assign_matches() -> int:
             if match is None:
                 continue
             desk = _best_desk(match, desks)
+            while desk is not None and not _still_has_room(desk):
+                desk = _best_desk(match, desks)
             if desk is None:
                 continue
             try:
@@ -62,6 +69,7 @@ def assign_matches() -> int:
             except IntegrityError:
                 continue  # another run was faster: one open review a match
             desk.load += 1
+            given[demand] += 1
             assigned += 1
         if not any(desk.has_room for desk in desks):
             break
@@ -119,9 +127,9 @@ def _desks() -> list[Desk]:
         "user", "organization"
     ):
         ties[user].add(organization)
-    for user, organization in ManagerInterest.objects.filter(
-        profile__user__in=users
-    ).values_list("profile__user", "organization"):
+    for user, organization in ManagerInterest.objects.filter(profile__user__in=users).values_list(
+        "profile__user", "organization"
+    ):
         ties[user].add(organization)
     return [
         Desk(profile, load[profile.user_id], decided[profile.user_id], ties[profile.user_id])
@@ -129,25 +137,45 @@ def _desks() -> list[Desk]:
     ]
 
 
-def _waiting() -> list[int]:
-    """Return suggested matches, every demand's next best first, bounded by what it may ask."""
+def _still_has_room(desk: Desk) -> bool:
+    """Count a desk again under its lock: another run may have filled it since `_desks`.
+
+    The caller holds a match's lock; profiles are locked after matches, never before.
+    """
+    ManagerProfile.objects.select_for_update(no_key=True).get(pk=desk.profile.pk)
+    desk.load = Review.objects.open().filter(manager=desk.profile.user).count()
+    return desk.has_room
+
+
+def _waiting() -> list[tuple[int, int, int]]:
+    """Return suggested matches, every demand's next best first: (match, its demand, room).
+
+    Room is how many reviews the demand may still have. Some more matches than that are returned:
+    nobody may be free for the first ones, and then the demand must not wait for ever.
+    """
     busy = Counter(
         Match.objects.filter(status=MatchStatus.IN_REVIEW).values_list("demand", flat=True)
     )
-    suggested = Match.objects.filter(
-        Q(status=MatchStatus.SUGGESTED), is_frozen=False
-    ).order_by("rank", "-score", "pk")
-    turns: list[tuple[int, int, int]] = []
-    for order, (pk, demand) in enumerate(suggested.values_list("pk", "demand").iterator()):
-        busy[demand] += 1
-        if busy[demand] <= settings.REVIEWS_PER_DEMAND:
-            turns.append((busy[demand], order, pk))
-    return [pk for _turn, _order, pk in sorted(turns)]
+    suggested = Match.objects.filter(status=MatchStatus.SUGGESTED, is_frozen=False)
+    seen: Counter[int] = Counter()
+    turns: list[tuple[int, int, int, int]] = []
+    rows = suggested.order_by("rank", "-score", "pk").values_list("pk", "demand")
+    for order, (pk, demand) in enumerate(rows.iterator()):
+        room = settings.REVIEWS_PER_DEMAND - busy[demand]
+        if room > 0 and seen[demand] < room + SPARE:
+            seen[demand] += 1
+            turns.append((busy[demand] + seen[demand], order, pk, demand))
+    return [
+        (pk, demand, settings.REVIEWS_PER_DEMAND - busy[demand])
+        for _turn, _order, pk, demand in sorted(turns)
+    ]
 
 
 def _best_desk(match: Match, desks: list[Desk]) -> Desk | None:
     tried = set(
-        Review.objects.filter(match=match).values_list("manager", flat=True)
+        Review.objects.filter(match=match)
+        .exclude(status=ReviewStatus.CANCELLED)
+        .values_list("manager", flat=True)
     )  # handed back, referred, or did not answer
     sides = {match.demand.owner_id, match.achievement.owner_id}
     free = [

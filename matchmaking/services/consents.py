@@ -8,7 +8,9 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from accounts.models import User
+from accounts.permissions import can_write_for
 from matchmaking.models import Consent, Match, MatchEvent
+from matchmaking.permissions import ConflictOfInterest, owner_of
 from matchmaking.workflow import DeclineReason, IllegalMove, MatchStatus, Side
 
 
@@ -18,14 +20,16 @@ def answer(
 ) -> Match:
     """Record one side's answer. The second yes introduces them; a no ends the match.
 
-    The caller has checked that `actor` may speak for `side`. Raises `ValidationError` for a no
-    without a reason, `IllegalMove` when it is not open, or this side has answered.
+    Raises `ConflictOfInterest` for a person who may not speak for `side`, `ValidationError` for a
+    no without a reason, `IllegalMove` when it is not open, or this side has answered.
     """
     match = (
         Match.objects.select_for_update(of=("self",))
         .select_related("demand", "achievement")
         .get(pk=match.pk)
     )
+    if not can_write_for(actor, owner_of(match, side)):
+        raise ConflictOfInterest
     if Consent.objects.filter(match=match, side=side).exists():
         raise IllegalMove(_("Your side has already answered; nothing was changed."))
     if match.status != MatchStatus.APPROVED:
@@ -37,6 +41,8 @@ def answer(
         raise IllegalMove(
             _("One side is changing its listing. You can answer once it is published again.")
         )
+    if not (match.demand.is_live and match.achievement.is_live):
+        raise IllegalMove(_("One of the two listings is no longer published."))
     if not agreed:
         if reason not in DeclineReason.values:
             raise ValidationError({"reason": _("Please choose a reason.")})
@@ -66,9 +72,7 @@ def answer(
     elif Consent.objects.filter(match=match, agreed=True).count() == 2:
         match.introduced_at = timezone.now()
         _end(match, MatchStatus.INTRODUCED)
-        _log(
-            match, MatchEvent.Verb.INTRODUCED, None, before=before, after=MatchStatus.INTRODUCED
-        )
+        _log(match, MatchEvent.Verb.INTRODUCED, None, before=before, after=MatchStatus.INTRODUCED)
     return match
 
 

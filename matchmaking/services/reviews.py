@@ -96,19 +96,20 @@ def submit_review(
 
 def already_decided(match: Match) -> str:
     """Return the sentence for somebody who comes too late."""
-    decided = match.decided_at
-    when = f"{timezone.localtime(decided):%Y-%m-%d %H:%M}" if decided else ""
     if match.status in (MatchStatus.IN_REVIEW, MatchStatus.SUGGESTED):
         return _("This match has been given to another manager. Your text was not saved.")
+    if match.decided_at is None:  # a listing has left, no person has decided
+        return _("This match is “%(status)s” now. Your text was not saved; you can copy it.") % {
+            "status": match.get_status_display()
+        }
+    when = f"{timezone.localtime(match.decided_at):%Y-%m-%d %H:%M}"
     return _(
         "This match has been handled meanwhile (%(when)s, %(status)s). Your text was not saved;"
         " you can copy it."
     ) % {"when": when, "status": match.get_status_display()}
 
 
-def _check_form(
-    decision: str, reasons: Sequence[str], comment: str, no_interest: bool
-) -> None:
+def _check_form(decision: str, reasons: Sequence[str], comment: str, no_interest: bool) -> None:
     errors: dict[str, str] = {}
     if decision not in Decision.values:
         errors["decision"] = _("Please choose a decision.")
@@ -233,7 +234,8 @@ def time_out(*, review_id: int) -> bool:
         review = Review.objects.select_related("manager").get(pk=review_id)
         match = Match.objects.select_for_update().get(pk=review.match_id)
         review.refresh_from_db()
-        if not review.is_open or review.due_on >= timezone.localdate():
+        late = review.due_on < timezone.localdate()
+        if not review.is_open or not late or match.is_frozen:
             return False
         review.match = match
         _release(review, ReviewStatus.NO_RESPONSE)
@@ -260,4 +262,3 @@ def _log(
         reason=reason,
         note=note,
     )
-
