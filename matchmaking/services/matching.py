@@ -11,6 +11,7 @@ from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
+from accounts.workdays import add_working_days
 from catalog.models import Achievement, Demand, Listing, revision_model
 from catalog.workflow import ListingStatus
 from matchmaking.models import (
@@ -20,6 +21,7 @@ from matchmaking.models import (
     DemandVector,
     Match,
     MatchEvent,
+    MatchQuerySet,
     Review,
 )
 from matchmaking.retrieval.candidates import DEPTH, Filters, Query, find_candidates, stack
@@ -34,12 +36,17 @@ from matchmaking.retrieval.lexical import term_id, words
 from matchmaking.retrieval.ranking import MAX_BONUS, Ranked, rank
 from matchmaking.retrieval.statistics import load_statistics
 from matchmaking.services.indexing import full_text
-from matchmaking.workflow import MatchStatus, ReviewStatus
+from matchmaking.workflow import OPEN, MatchStatus, ReviewStatus
 
 # Candidates that are compared field by field: three times what is kept.
 POOL = 60
 # Demands whose list a new achievement may enter: more than this many have it near their top.
 REVERSE_DEPTH = 200
+# In these a listing has left and may come back: its open matches wait.
+MAY_RETURN = (ListingStatus.SUBMITTED, ListingStatus.NEEDS_INFO, ListingStatus.SUSPENDED)
+# Seen from the achievement a pair's score may differ by this: its windows are averaged, not the
+# demand's. Beyond it, and what the fields may add, no list is entered.
+ASIDE = 0.05
 
 
 class Outcome(NamedTuple):
@@ -69,9 +76,9 @@ def listing_side(listing: Listing) -> Side:
 
 def demand_query(index: DemandIndex) -> Query:
     """Return a stored demand as a query."""
-    vectors = DemandVector.objects.filter(
-        listing=index.listing_id, model=index.model_id
-    ).order_by("window")
+    vectors = DemandVector.objects.filter(listing=index.listing_id, model=index.model_id).order_by(
+        "window"
+    )
     terms = index.query_terms
     return Query(
         vectors=stack([row.vector for row in vectors]),
@@ -85,9 +92,7 @@ def match_demand(*, demand_id: int) -> Outcome | None:
     Safe to run twice at once: runs of one demand wait for each other, and the second finds
     everything as it should be. A match that a person has touched is never taken away.
     """
-    index = (
-        DemandIndex.objects.select_related("listing__owner").filter(listing=demand_id).first()
-    )
+    index = DemandIndex.objects.select_related("listing__owner").filter(listing=demand_id).first()
     if index is None or not index.listing.is_live or index.version != index.listing.version:
         return None
     demand = index.listing
@@ -96,9 +101,7 @@ def match_demand(*, demand_id: int) -> Outcome | None:
         locked = Demand.objects.select_for_update().get(pk=demand.pk)
         if not locked.is_live or locked.version != demand.version:
             return None  # changed while we compared; its own task is on the way
-        compared = AchievementIndex.objects.filter(
-            listing__status=ListingStatus.PUBLISHED
-        ).count()
+        compared = AchievementIndex.objects.filter(listing__status=ListingStatus.PUBLISHED).count()
         outcome = _store(demand, index, ranked, grids)
         DemandIndex.objects.filter(pk=index.pk).update(
             matched_version=demand.version,
@@ -140,9 +143,7 @@ def rank_all(
             continue
         grid = constraint_grid(wanted, listing_side(achievement))
         grids[achievement.pk] = grid
-        ranked.append(
-            rank(demand=demand, achievement=achievement, candidate=candidate, grid=grid)
-        )
+        ranked.append(rank(demand=demand, achievement=achievement, candidate=candidate, grid=grid))
     ranked.sort(key=lambda item: (-item.score, item.candidate.listing_id))
     if with_floor:
         ranked = [item for item in ranked if item.score >= settings.MATCH_FLOOR]
@@ -161,14 +162,11 @@ def _store(
     achievements = {
         row.pk: row for row in Achievement.objects.live().filter(pk__in=ids).order_by("pk")
     }
-    versions = dict(
-        AchievementIndex.objects.filter(pk__in=ids).values_list("listing", "version")
-    )
+    versions = dict(AchievementIndex.objects.filter(pk__in=ids).values_list("listing", "version"))
     revisions = {
         row.pgh_obj_id: row.pk
         for row in revision_model("achievement").objects.filter(pgh_obj__in=ids)
-        if achievements.get(row.pgh_obj_id)
-        and row.version == achievements[row.pgh_obj_id].version
+        if achievements.get(row.pgh_obj_id) and row.version == achievements[row.pgh_obj_id].version
     }
     demand_revision = revision_model("demand").objects.get(
         pgh_obj=demand.pk, version=demand.version
@@ -217,9 +215,7 @@ def _store(
             continue
         kept += 1
         _update(match, fields)
-    replaced = sum(
-        _supersede(match) for pk, match in known.items() if pk not in wanted
-    )
+    replaced = sum(_supersede(match) for pk, match in known.items() if pk not in wanted)
     return Outcome(new, kept, replaced)
 
 
@@ -239,6 +235,8 @@ def _update(match: Match, fields: dict[str, Any]) -> None:
     if match.status == MatchStatus.SUPERSEDED:
         match.move_to(MatchStatus.SUGGESTED)
         names.append("status")
+    elif was_frozen:
+        names += _thaw(match)
     match.updated_at = timezone.now()
     match.save(update_fields=[*names, "updated_at"])
     if match.status != before:
@@ -247,12 +245,23 @@ def _update(match: Match, fields: dict[str, Any]) -> None:
         _log(match, MatchEvent.Verb.UNFROZEN, before=before)
 
 
+def _thaw(match: Match) -> list[str]:
+    """Let a locked match go on; what it stood still is nobody's delay. Return what to save."""
+    match.is_frozen = False
+    if match.due_on is None:
+        return ["is_frozen"]
+    approved = match.status == MatchStatus.APPROVED
+    days = settings.CONSENT_WORKING_DAYS if approved else settings.REVIEW_WORKING_DAYS
+    match.due_on = max(match.due_on, add_working_days(timezone.localdate(), days))
+    Review.objects.open().filter(match=match).update(due_on=match.due_on)
+    return ["is_frozen", "due_on"]
+
+
 def _supersede(match: Match) -> bool:
     """Replace a locked match that no person has touched. Return whether it was."""
     if match.is_touched:
         if match.is_frozen and match.demand.is_live and match.achievement.is_live:
-            match.is_frozen = False
-            match.save(update_fields=["is_frozen"])
+            match.save(update_fields=_thaw(match))
             _log(match, MatchEvent.Verb.UNFROZEN, before=match.status)
         return False
     if match.status not in (MatchStatus.SUGGESTED, MatchStatus.IN_REVIEW):
@@ -300,8 +309,8 @@ def demands_to_match(achievement_id: int) -> list[int]:
     entered = {
         candidate.listing_id
         for candidate in found
-        # The fields may add up to MAX_BONUS to what the texts say.
-        if candidate.score + MAX_BONUS > max(last[candidate.listing_id], settings.MATCH_FLOOR)
+        if candidate.score + MAX_BONUS + ASIDE
+        > max(last[candidate.listing_id], settings.MATCH_FLOOR)
     }
     standing = Match.objects.open().filter(achievement=achievement_id)
     return sorted(entered | set(standing.values_list("demand", flat=True)))
@@ -323,12 +332,7 @@ def mark_offered(achievement_ids: Sequence[int]) -> None:
 
 def explain(*, demand_id: int, encoder: Encoder) -> int:
     """Find the closest sentence pairs of a demand's open matches. Return how many were done."""
-    todo = list(
-        Match.objects.open()
-        .filter(demand=demand_id, explained_at__isnull=True)
-        .with_listings()
-        .order_by("rank")
-    )
+    todo = list(_unexplained().filter(demand=demand_id).with_listings().order_by("rank"))
     if not todo:
         return 0
     cache: dict[str, Any] = {}
@@ -352,6 +356,18 @@ def explain(*, demand_id: int, encoder: Encoder) -> int:
     return len(todo)
 
 
+def _unexplained() -> MatchQuerySet:
+    """Return open matches without sentence pairs whose listings read as they were compared.
+
+    While a listing is being changed its new text is nobody's to quote.
+    """
+    return Match.objects.open().filter(
+        explained_at__isnull=True,
+        demand_revision__version=F("demand__version"),
+        achievement_revision__version=F("achievement__version"),
+    )
+
+
 @transaction.atomic
 def listing_left(*, kind: str, listing_id: int) -> list[int]:
     """Take a listing's matches back after it left publication.
@@ -359,26 +375,24 @@ def listing_left(*, kind: str, listing_id: int) -> list[int]:
     While it is being changed they are frozen; after it ended, what no person has touched and
     what still waits is replaced. Return the demands that lost a suggestion and have room again.
     """
-    matches = Match.objects.select_for_update().filter(**{kind: listing_id}).order_by("pk")
-    listing = (Demand if kind == "demand" else Achievement).objects.get(pk=listing_id)
+    # The listing first, as runs do; held, so that it does not come back while we freeze.
+    rows = (Demand if kind == "demand" else Achievement).objects.select_for_update(no_key=True)
+    listing = rows.get(pk=listing_id)
     if listing.is_live:
         return []  # published again before we came
+    matches = Match.objects.select_for_update().filter(**{kind: listing_id}).order_by("pk")
     demands: set[int] = set()
-    for match in matches.filter(
-        status__in=(MatchStatus.SUGGESTED, MatchStatus.IN_REVIEW, MatchStatus.APPROVED)
-    ):
-        if listing.status == ListingStatus.SUBMITTED:
+    for match in matches.filter(status__in=OPEN):
+        if listing.status in MAY_RETURN:
             if not match.is_frozen:
                 match.is_frozen = True
                 match.save(update_fields=["is_frozen"])
                 _log(match, MatchEvent.Verb.FROZEN, before=match.status)
-        elif listing.status in (ListingStatus.NEEDS_INFO, ListingStatus.SUSPENDED):
-            continue
         elif match.status == MatchStatus.APPROVED:
             before = match.status
             match.move_to(MatchStatus.LAPSED)
-            match.due_on, match.updated_at = None, timezone.now()
-            match.save(update_fields=["status", "due_on", "updated_at"])
+            match.is_frozen, match.due_on, match.updated_at = False, None, timezone.now()
+            match.save(update_fields=["status", "is_frozen", "due_on", "updated_at"])
             _log(match, MatchEvent.Verb.LAPSED, before=before)
         else:
             before = match.status
@@ -392,21 +406,19 @@ def listing_left(*, kind: str, listing_id: int) -> list[int]:
 
 
 def _log(match: Match, verb: str, *, before: str) -> None:
-    MatchEvent.objects.create(
-        match=match, actor=None, verb=verb, before=before, after=match.status
-    )
+    MatchEvent.objects.create(match=match, actor=None, verb=verb, before=before, after=match.status)
 
 
 def left_behind(*, limit: int = 200) -> list[tuple[str, int]]:
-    """Return listings that are live no more but still have suggestions: a message was lost."""
+    """Return listings that are live no more but whose matches go on: a message was lost."""
     found: list[tuple[str, int]] = []
     for kind in ("demand", "achievement"):
-        waiting = Match.objects.filter(
-            status__in=(MatchStatus.SUGGESTED, MatchStatus.IN_REVIEW), is_frozen=False
-        ).exclude(**{f"{kind}__status": ListingStatus.PUBLISHED})
-        # These wait for their listing to come back.
-        waiting = waiting.exclude(
-            **{f"{kind}__status__in": (ListingStatus.NEEDS_INFO, ListingStatus.SUSPENDED)}
+        status = f"{kind}__status"
+        waiting = (
+            Match.objects.open()
+            .exclude(**{status: ListingStatus.PUBLISHED})
+            # These wait, as they should, for their listing to come back.
+            .exclude(**{f"{status}__in": MAY_RETURN, "is_frozen": True})
         )
         pks = waiting.order_by(kind).values_list(kind, flat=True).distinct()[:limit]
         found += [(kind, pk) for pk in pks]
@@ -415,5 +427,6 @@ def left_behind(*, limit: int = 200) -> list[tuple[str, int]]:
 
 def unexplained(*, limit: int) -> list[int]:
     """Return demands with open matches whose sentence pairs have not been found yet."""
-    waiting = Match.objects.open().filter(explained_at__isnull=True)
-    return list(waiting.order_by("demand").values_list("demand", flat=True).distinct()[:limit])
+    return list(
+        _unexplained().order_by("demand").values_list("demand", flat=True).distinct()[:limit]
+    )
