@@ -43,7 +43,10 @@ class Prepared(NamedTuple):
 
 
 def register_model(encoder: Encoder) -> EmbeddingModel:
-    """Return the row of the encoder's model. Raises `ValueError` if its dimension changed."""
+    """Return the row of the encoder's model, which is the current one from now on.
+
+    Raises `ValueError` if its dimension changed.
+    """
     model, _ = EmbeddingModel.objects.get_or_create(
         name=encoder.name,
         revision=encoder.revision,
@@ -51,6 +54,10 @@ def register_model(encoder: Encoder) -> EmbeddingModel:
     )
     if model.dimension != encoder.dimension:
         raise ValueError(f"{model} had {model.dimension} dimensions, now {encoder.dimension}.")
+    if current_model() != model:
+        # An earlier model has been put back: its vectors are the ones to compare with again.
+        model.created_at = timezone.now()
+        model.save(update_fields=["created_at"])
     return model
 
 
@@ -68,10 +75,20 @@ def stale(kind: str, model: EmbeddingModel | None) -> QuerySet[Any]:
 
 
 def unmatched(kind: str, engine: str) -> QuerySet[Any]:
-    """Return live listings that are indexed, but not matched in their current version."""
-    waiting = index_model(kind).objects.filter(
-        listing=OuterRef("pk"), version=OuterRef("version")
-    ).exclude(matched_version=F("version"), matched_engine=engine)
+    """Return live listings that are indexed, but not matched in their current version.
+
+    One that came back unchanged (confirmed, let back) is to be matched again as well: runs have
+    left it out meanwhile.
+    """
+    waiting = (
+        index_model(kind)
+        .objects.filter(listing=OuterRef("pk"), version=OuterRef("version"))
+        .exclude(
+            matched_version=F("version"),
+            matched_engine=engine,
+            matched_at__gte=OuterRef("updated_at"),
+        )
+    )
     return LISTINGS[kind].objects.live().filter(Exists(waiting)).order_by("pk")
 
 
@@ -87,7 +104,7 @@ def refresh(*, kind: str, ids: Sequence[int], encoder: Encoder) -> list[int]:
     ready: list[int] = []
     for listing in listings:
         windows = _windows(listing)
-        digest = _digest(model, windows)
+        digest = _digest(model, windows, full_text(listing))
         index = known.get(listing.pk)
         if index is not None and index.digest == digest:
             if index.version != listing.version:
@@ -161,8 +178,9 @@ def full_text(listing: Listing) -> str:
     return f"{public_text(listing)}\n{_body_text(listing)}"
 
 
-def _digest(model: EmbeddingModel, windows: list[Window]) -> str:
-    parts = [model.name, model.revision, LAYOUT, windows]
+def _digest(model: EmbeddingModel, windows: list[Window], text: str) -> str:
+    """Digest what vectors and words are made of; a long text reads on behind its last window."""
+    parts = [model.name, model.revision, LAYOUT, windows, text]
     return hashlib.sha256(json.dumps(parts, ensure_ascii=False).encode()).hexdigest()
 
 
