@@ -17,7 +17,7 @@ CATALOGUES := $(wildcard locale/*/LC_MESSAGES/django.po */locale/*/LC_MESSAGES/d
 SOURCES := accounts catalog matchmaking config tests benchmarks manage.py
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test lint types ci bench messages translations clean
+.PHONY: help setup run test lint types ci bench messages clean
 .DELETE_ON_ERROR:
 
 help: ## List the targets
@@ -34,7 +34,7 @@ test: setup ## Run the tests; ARGS="-k name" passes options to pytest
 lint: $(PACKAGES) ## Check style, templates and import contracts
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/djlint templates --check --lint --quiet
+	$(BIN)/djlint templates --lint --quiet
 	$(BIN)/lint-imports --no-cache
 
 types: $(PACKAGES) ## Check types
