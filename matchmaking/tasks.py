@@ -35,6 +35,8 @@ RETRY: dict[str, Any] = {
     "autoretry_for": (EncoderUnavailable, OperationalError),
     "retry_backoff": True,
     "max_retries": 6,
+    # Nobody reads them; and who sends a task whose result may be read subscribes to it, for good.
+    "ignore_result": True,
 }
 
 
@@ -101,18 +103,27 @@ def assign() -> None:
 @shared_task
 def encode_query(text: str) -> str:
     """Return a question's vector, packed. Asked by pages, see `retrieval.asking`."""
-    return pack(get_encoder().encode_queries([text])[0])
+    encoder = get_encoder()
+    return pack(indexing.register_model(encoder).pk, encoder.encode_queries([text])[0])
 
 
-@shared_task
+@shared_task(queue="encode", **RETRY)
+def note_model() -> None:
+    """Note which model the workers have; after a change every stored vector is stale."""
+    indexing.register_model(get_encoder())
+
+
+@shared_task(ignore_result=True)
 def run_clocks() -> None:
     """Act on every deadline that has passed."""
     clocks.run()
 
 
-@shared_task
+@shared_task(ignore_result=True)
 def sweep() -> None:
     """Find whatever is behind and queue it again. The database is the truth."""
+    if _claim("model", 60):
+        send(note_model)
     model = indexing.current_model()
     for kind in ("achievement", "demand"):
         for batch in _batches(f"embed:{kind}", indexing.stale(kind, model), BATCH):
@@ -125,15 +136,15 @@ def sweep() -> None:
         send(match_demands, batch)
     for batch in _batches("match:achievement", indexing.unmatched("achievement", engine), BATCH):
         send(match_achievements, batch)
-    for pk in matching.left_behind():
-        send(take_back, *pk)
+    for kind, pk in matching.left_behind():
+        send(take_back, kind, pk)
     for pk in matching.unexplained(limit=SWEEP_BATCHES):
         if _claim(f"explain:{pk}", 60):
             send(explain_demand, pk)
     send(assign)
 
 
-@shared_task
+@shared_task(ignore_result=True)
 def rebuild_statistics(corpus: str) -> None:
     """Count a corpus's words again."""
     indexing.rebuild_statistics(corpus)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import logging
+from typing import NamedTuple
 
 import numpy as np
 from celery import current_app
@@ -26,8 +27,15 @@ GIVE_UP_SECONDS = 10
 QUESTION_LIMIT = 500
 
 
-def encode_in_worker(text: str) -> NDArray[np.float32] | None:
-    """Return the unit vector of a query, or None when no worker answers within the time set."""
+class Answer(NamedTuple):
+    """A query's unit vector, and the id of the `EmbeddingModel` that made it."""
+
+    model_id: int
+    vector: NDArray[np.float32]
+
+
+def encode_in_worker(text: str) -> Answer | None:
+    """Return the vector of a query, or None when no worker answers within the time set."""
     text = text[:QUESTION_LIMIT].strip()
     if not text:
         return None
@@ -43,7 +51,11 @@ def encode_in_worker(text: str) -> NDArray[np.float32] | None:
             expires=settings.QUERY_ENCODE_TIMEOUT,
             retry=False,
         )
-        packed: str = answer.get(timeout=settings.QUERY_ENCODE_TIMEOUT)
+        # What went wrong in the worker is its own to report; here it is one way of no answer.
+        packed = answer.get(timeout=settings.QUERY_ENCODE_TIMEOUT, propagate=False)
+        if not answer.successful():
+            logger.warning("The encode worker failed: %s", packed)
+            return None
     except NoAnswer:
         logger.warning("No encode worker answered within %s s.", settings.QUERY_ENCODE_TIMEOUT)
         cache.set("query:no-answer", True, GIVE_UP_SECONDS)
@@ -55,9 +67,11 @@ def encode_in_worker(text: str) -> NDArray[np.float32] | None:
     return unpack(packed)
 
 
-def pack(vector: NDArray[np.float32]) -> str:
-    return base64.b64encode(vector.astype("<f4").tobytes()).decode("ascii")
+def pack(model_id: int, vector: NDArray[np.float32]) -> str:
+    return f"{model_id}:{base64.b64encode(vector.astype('<f4').tobytes()).decode('ascii')}"
 
 
-def unpack(packed: str) -> NDArray[np.float32]:
-    return np.frombuffer(base64.b64decode(packed), dtype="<f4").astype(np.float32)
+def unpack(packed: str) -> Answer:
+    model_id, _, numbers = packed.partition(":")
+    vector = np.frombuffer(base64.b64decode(numbers), dtype="<f4").astype(np.float32)
+    return Answer(int(model_id), vector)

@@ -6,7 +6,6 @@ import numpy as np
 
 from accounts.permissions import Tier
 from catalog.search import SearchResult
-from matchmaking.models import EmbeddingModel
 from matchmaking.retrieval.asking import encode_in_worker
 from matchmaking.retrieval.candidates import Filters, Query, find_candidates
 from matchmaking.retrieval.lexical import query_terms, words
@@ -26,18 +25,17 @@ def search(kind: str, text: str, tier: Tier, limit: int) -> SearchResult:
     Asks an encode worker for the meaning; falls back to words alone when none answers in time.
     Visitors search only what visitors may read.
     """
-    model = EmbeddingModel.objects.order_by("-created_at", "-pk").first()
-    vector = encode_in_worker(text) if model is not None else None
+    answer = encode_in_worker(text)
     tokens = words(text)
     terms = query_terms(tokens, load_statistics(kind, tokens))
-    vectors = np.empty((0, 0), np.float32) if vector is None else vector.reshape(1, -1)
-    if vector is None and not terms:
-        return SearchResult([], by_meaning=False, fallback=model is not None)
+    vectors = np.empty((0, 0), np.float32) if answer is None else answer.vector.reshape(1, -1)
+    if answer is None and not terms:
+        return SearchResult([], by_meaning=False, fallback=True)
     found = find_candidates(
         kind,
         Query(vectors=vectors, terms=terms),
         Filters(
-            model_id=model.pk if model is not None and vector is not None else None,
+            model_id=None if answer is None else answer.model_id,
             public_only=tier < Tier.MEMBERS,
         ),
         limit=limit,
@@ -49,4 +47,4 @@ def search(kind: str, text: str, tier: Tier, limit: int) -> SearchResult:
         if candidate.lexical >= WORDS_RELEVANT
         or (candidate.dense >= RELEVANT and candidate.score >= best - NEAR_BEST)
     ]
-    return SearchResult(kept, by_meaning=vector is not None, fallback=vector is None)
+    return SearchResult(kept, by_meaning=answer is not None, fallback=answer is None)
