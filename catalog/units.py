@@ -125,7 +125,7 @@ _PREFIXES = {
 
 # Symbol, pint's name, the prefixes it is really used with ("mHz" is a typing error for MHz).
 _SYMBOLS = (
-    ("m", "meter", "fpnμmcdk"),
+    ("m", "meter", "fpnμmcdhk"),
     ("g", "gram", "pnμmk"),
     ("s", "second", "fpnμm"),
     ("A", "ampere", "pnμmk"),
@@ -156,6 +156,7 @@ _SYMBOLS = (
     ("W", "watt", "pnμmkMGT"),
     ("Wh", "watt_hour", "mkMGT"),
     ("Ah", "ampere_hour", "mk"),
+    ("C", "coulomb", "pnμm"),
     ("V", "volt", "nμmkM"),
     ("Ω", "ohm", "μmkMG"),
     ("S", "siemens", "nμmkM"),
@@ -218,6 +219,9 @@ _OPAQUE = (
     ("TEU", "container"),
     ("%RH", "relative_humidity"),
     ("%FS", "full_scale"),
+    ("%IACS", "annealed_copper"),
+    ("με", "microstrain"),
+    ("log", "decade"),
     ("CNY", "yuan"),
     ("USD", "dollar"),
     ("EUR", "euro"),
@@ -234,14 +238,37 @@ _OPAQUE_PREFIXES |= {"FLOPS": "MGT", "OPS": "GT", "px": "M"}
 
 # Counts: a plain number may be meant by any of them, but 件 are not 台.
 _COUNTS = {
-    "piece": ("件", "个", "只", "片", "支", "枚", "块", "粒", "颗", "根", "条", "张", "pcs"),
-    "occurrence": ("次", "循环", "回", "cycles", "times"),
+    "piece": (
+        "件",
+        "个",
+        "只",
+        "片",
+        "支",
+        "枚",
+        "块",
+        "粒",
+        "颗",
+        "根",
+        "条",
+        "张",
+        "箱",
+        "袋",
+        "瓶",
+        "盒",
+        "pcs",
+    ),
+    "occurrence": ("次", "循环", "回", "模次", "炉次", "批次", "cycles", "times", "count"),
     "machine": ("台", "套", "辆", "架", "艘", "台套", "units"),
     "person": ("人", "名", "例", "人次", "people"),
     "household": ("户",),
     "plant": ("株", "棵"),
     "animal": ("头", "羽", "尾"),
-    "project": ("项", "家", "篇", "种", "类", "组", "批", "点", "位"),
+    "project": ("项", "家", "篇", "种", "类", "组", "批", "点", "位", "sites"),
+    "place": ("处", "座", "栋", "舱"),
+    "season": ("季", "茬"),
+    "wafer": ("wafers",),
+    "carton": ("cartons",),
+    "sample": ("samples",),
 }
 
 # Chinese words: word, symbol it stands for. Those in _KEEP stay Chinese among Chinese words.
@@ -459,6 +486,17 @@ _ALIASES = {
     "unit": "units",
     "sets": "units",
     "set": "units",
+    "counts": "count",
+    "site": "sites",
+    "wafer": "wafers",
+    "carton": "cartons",
+    "sample": "samples",
+    "grades": "grade",
+    "class": "grade",
+    "items": "pcs",
+    "item": "pcs",
+    "parts": "pcs",
+    "boxes": "pcs",
     "person": "people",
     "persons": "people",
     "points": "分",
@@ -511,7 +549,14 @@ _ALIASES = {
     "mesh": "目",
     "fold": "倍",
 }
-_LATIN_WORDS = {"day": "day", "week": "week", "month": "month", "year": "year", "inch": "inch"}
+_LATIN_WORDS = {
+    "grade": "grade",
+    "day": "day",
+    "week": "week",
+    "month": "month",
+    "year": "year",
+    "inch": "inch",
+}
 
 # Written in any case where that is clear: "KWH", "Mpa". These settle the ties.
 _FOLD_TIES = {"mpa": "MPa", "pa": "Pa", "kwh": "kWh", "mwh": "MWh", "gwh": "GWh", "hrc": "HRC"}

@@ -175,7 +175,8 @@ _GENERIC_TEXT = """
     concentration content temperature humidity pressure strength hardness roughness accuracy
     precision error deviation tolerance speed rate frequency efficiency power consumption time
     cycle lifetime life cost price output capacity flow level number ratio range value
-    performance index total average maximum minimum max min unit of the a an and in for
+    performance index total average maximum minimum max min unit of the a an and in for at on
+    per after by with to from
 """
 _GENERIC_WORDS = frozenset(_GENERIC_TEXT.split())
 _GENERIC_WEIGHT = 0.4
@@ -215,7 +216,8 @@ def _pieces(name: str) -> tuple[_Piece, ...]:
             plural = len(text) > 3 and text.endswith("s") and not text.endswith("ss")
             text = text[:-1] if plural else text
             # A Latin word tells as much as the two characters that would translate it.
-            weight = 2 * (_GENERIC_WEIGHT if text in _GENERIC_WORDS else 1.0)
+            generic_word = text in _GENERIC_WORDS or text[0].isdigit()
+            weight = 2 * (_GENERIC_WEIGHT if generic_word else 1.0)
             found.append(_Piece(text, weight, at))
             at = word.end()
             continue
@@ -273,6 +275,7 @@ class _Mention(NamedTuple):
     start: int
     end: int
     coverage: float
+    from_start: bool  # its first words are there, so that nothing else can stand for them
 
 
 def _mentions(name: str, folded: str) -> list[_Mention]:
@@ -286,7 +289,7 @@ def _mentions(name: str, folded: str) -> list[_Mention]:
     if not total:
         return []
     flat = fold(name).lower()
-    places: dict[tuple[int, int], float] = {}
+    places: dict[tuple[int, int], tuple[float, bool]] = {}
     first = 0
     while first < len(pieces):
         longest = 0
@@ -301,7 +304,8 @@ def _mentions(name: str, folded: str) -> list[_Mention]:
             while at >= 0 and len(places) < 60:
                 if _whole(folded, at, at + len(text)):
                     key = (at, at + len(text))
-                    places[key] = max(places.get(key, 0.0), weight / total)
+                    known = places.get(key, (0.0, False))
+                    places[key] = max(known, (weight / total, first == 0))
                 at = folded.find(text, at + len(text))
             break
         first += max(longest, 1)
@@ -319,14 +323,20 @@ def _whole(text: str, start: int, end: int) -> bool:
     return True
 
 
-def _joined(places: dict[tuple[int, int], float]) -> list[_Mention]:
+def _joined(places: dict[tuple[int, int], tuple[float, bool]]) -> list[_Mention]:
     """Join parts of a name that stand close: "hardness of the surface", 硬度（表面）."""
     found: list[_Mention] = []
-    for (start, end), coverage in sorted(places.items()):
+    for (start, end), (coverage, from_start) in sorted(places.items()):
         if found and start - found[-1].end <= 8:
             last = found[-1]
-            found.append(_Mention(last.start, max(end, last.end), last.coverage + coverage))
-        found.append(_Mention(start, end, coverage))
+            whole = _Mention(
+                last.start,
+                max(end, last.end),
+                last.coverage + coverage,
+                last.from_start or from_start,
+            )
+            found.append(whole)
+        found.append(_Mention(start, end, coverage, from_start))
     return [mention._replace(coverage=min(1.0, mention.coverage)) for mention in found]
 
 
@@ -498,13 +508,17 @@ def _from_texts(required: Indicator, passages: Sequence[_Passage]) -> _Claim | N
     """Return the figure that stands nearest behind the indicator's name, in any sentence."""
     best: tuple[tuple[float, int, int], _Passage, _Mention, Quantity] | None = None
     for order, passage in enumerate(passages):
-        fitting = [q for q in passage.quantities if comparable(q.unit, required.unit)]
+        # A bare number in a sentence may count anything, so it answers only where no unit is asked.
+        fitting = [
+            quantity
+            for quantity in passage.quantities
+            if comparable(quantity.unit, required.unit) and (quantity.unit or not required.unit)
+        ]
         if not fitting:
             continue
         mentions = _mentions(required.name, passage.folded)
         for mention in mentions:
-            context = passage.folded[max(0, mention.start - 3) : mention.end]
-            if mention.coverage < NAME_FLOOR or _opposed(required.name, context):
+            if not _speaks_of(required.name, passage.folded, mention):
                 continue
             quantity = _belonging(required, passage, mention, fitting)
             if quantity is None:
@@ -535,13 +549,16 @@ def _belonging(
             continue
         if not _is_level(required, passage.folded, quantity):
             continue
-        between = passage.folded[mention.end : quantity.words].rstrip(" :=为是约达在")
-        owner = _OWNER.search(between)
-        if owner and owner.start() > 0 and owner.group() not in required.name:
-            continue  # another figure's name stands between, and not as part of ours
+        between = _without_figures(passage, mention.end, quantity.words)
+        if _claimed(required.name, between, mention):
+            continue
+        if not _same_sort(required.name, passage.folded[mention.start : quantity.end]):
+            continue
         return quantity
     for quantity in reversed(fitting):  # "6 mm hardened depth", "0.41 mm 的圆度偏差"
         gap = passage.folded[quantity.end : mention.start]
+        if not _same_sort(required.name, passage.folded[quantity.start : mention.end + 8]):
+            continue
         if quantity.end > mention.start or len(gap) > 6 or _CLAUSE_START.search(gap):
             continue
         before = passage.folded[max(0, quantity.words - 12) : quantity.words]
@@ -551,6 +568,66 @@ def _belonging(
         if _is_level(required, passage.folded, quantity):
             return quantity
     return None
+
+
+def _without_figures(passage: _Passage, start: int, end: int) -> str:
+    """Return a part of a sentence, its figures as blanks: 在直径 3.2 m 的试件上."""
+    text = passage.folded[start:end]
+    for quantity in passage.quantities:
+        if start <= quantity.start and quantity.end <= end:
+            length = quantity.end - quantity.start
+            at = quantity.start - start
+            text = text[:at] + " " * length + text[at + length :]
+    return text
+
+
+def _speaks_of(name: str, folded: str, mention: _Mention) -> bool:
+    """Say whether a mention is of this indicator, and not of a neighbour with a like name."""
+    if mention.coverage < NAME_FLOOR:
+        return False
+    if _opposed(name, folded[max(0, mention.start - 3) : mention.end]):
+        return False
+    said = {piece.text for piece in _pieces(folded[mention.start : mention.end])}
+    pieces = _pieces(name)
+    specific = [p.text for p in pieces if p.weight in (1.0, 2.0)]
+    if specific and not any(text in said for text in specific):
+        return False
+    # 铝回收率 is not 氨回收率: the word before takes the place of the one that is missing.
+    before = folded[mention.start - 1 : mention.start]
+    return mention.from_start or not ("一" <= before <= "鿿") or before in _FUNCTION_CHARACTERS
+
+
+_FUNCTION_CHARACTERS = frozenset("的后其下时为在达中该和与及均则且将使内上件")
+# What may stand between a name and its figure without being another name.
+_FILLER = re.compile(
+    "经|检测|检验|实测|测试|测得|平均|最大|最小|最高|最低|可达|可|仅为?|均|已|稳定|保持|控制|结果"
+    "|指标|分别|大约|不超过|一般|通常|目前|数据|显示|[为是约达在到值的 :=]"
+)
+
+
+def _claimed(name: str, between: str, mention: _Mention) -> bool:
+    """Say whether the words between a name and a figure give the figure to something else."""
+    owner = _OWNER.search(between.rstrip(" :=为是约达在"))
+    if owner and owner.start() > 0 and owner.group() not in name:
+        return True  # another figure's name, and not as part of ours
+    last = re.split("[，,、；;]", between)
+    own = {piece.text for piece in _pieces(name)}
+    rest = {piece.text for piece in _pieces(_FILLER.sub("", last[-1])) if piece.weight >= 1.0}
+    if len(last) > 1 and rest and not rest & own:
+        return True  # "适用于各种幅宽，像素分辨 0.12 mm"
+    latin = {text for text in rest if text.isascii()}
+    return mention.coverage < 0.99 and bool(latin) and not latin & own  # "氯化钠 TOC 14 ppm"
+
+
+# A spread is no level: 掺量波动 is not answered by 掺量, nor 温差 by 温度.
+_SPREAD = re.compile(
+    "波动|误差|偏差|变形|温差|色差|衰减|变化|不均|变动|翘曲|漂移|公差|差值|差异|[度间长径]差|精度|±|差$"
+    "|error|deviation|variation|drift|tolerance|accuracy|precision"
+)
+
+
+def _same_sort(name: str, said: str) -> bool:
+    return not _SPREAD.search(fold(name).lower()) or bool(_SPREAD.search(said))
 
 
 def _is_level(required: Indicator, folded: str, quantity: Quantity) -> bool:
