@@ -140,8 +140,8 @@ class HandBackForm(forms.Form):
         return cleaned
 
 
-class ManagerChoice(forms.ModelChoiceField):
-    def label_from_instance(self, obj: Any) -> str:
+class ManagerChoice(forms.ModelChoiceField[ManagerProfile]):
+    def label_from_instance(self, obj: ManagerProfile) -> str:
         from catalog.industries import industry_name
 
         classes = _(", ").join(name for code in obj.classes[:4] if (name := industry_name(code)))

@@ -20,10 +20,13 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from accounts.models import Organization, User
+from accounts.regions import region_name
+from accounts.templatetags.kq import day, wan, wan_range
 from accounts.workdays import working_days_left
 from catalog.indicators import Indicator, display
 from catalog.industries import industry_name
 from catalog.leaks import own_names
+from catalog.models import CooperationMode
 from catalog.workflow import ListingStatus
 from matchmaking import permissions
 from matchmaking.models import Match, MatchEvent, Review
@@ -221,8 +224,6 @@ class SideView:
 
 
 def side_view(match: Match, side: str, reader: Reader) -> SideView:
-    from catalog.models import CooperationMode
-
     listing = match.listing(side)
     revision: Any = match.demand_revision if side == Side.DEMAND else match.achievement_revision
     owner = listing.owner
@@ -266,7 +267,7 @@ class Due(TextChoices):
 
     NOW = "now", gettext_lazy("Late or due today")
     SOON = "soon", gettext_lazy("Within 3 working days")
-    LATER = "later", gettext_lazy("Later")
+    LATER = "later", gettext_lazy("In more than 3 working days")
 
 
 def due_group(due_on: dt.date, today: dt.date) -> Due:
@@ -332,30 +333,94 @@ def constraint_name(row: dict[str, Any]) -> str:
 
 def requirement_text(row: dict[str, Any]) -> str:
     """Say what the demand asks for in one row."""
-    return _value_text(row.get("kind", ""), row.get("requirement"))
+    kind, asked = row.get("kind", ""), row.get("requirement") or {}
+    if kind == "trl":
+        return f"≥ TRL {asked['trl']}"
+    if kind == "budget":
+        return wan_range(asked.get("money_min"), asked.get("money_max"))
+    if kind == "deadline":
+        return _("by %(day)s") % {"day": day(dt.date.fromisoformat(asked["deadline"]))}
+    return _fact_text(kind, asked)
 
 
-def _value_text(kind: str, value: Any) -> str:
-    if value in (None, "", [], {}):
+def stated_text(row: dict[str, Any]) -> str:
+    """Say what the achievement states to one row, "" where it says nothing."""
+    kind, stated = row.get("kind", ""), row.get("stated")
+    if not stated:
         return ""
-    if isinstance(value, dict) and "op" in value:
-        return display(Indicator.from_json({"name": "", **value}))
-    return str(value)
+    if kind == "trl":
+        return f"TRL {stated['trl']}"
+    if kind == "budget":
+        return wan_range(stated.get("money_min"), stated.get("money_max"))
+    if kind == "deadline":
+        days = ngettext("%(days)d day", "%(days)d days", stated["days"]) % {"days": stated["days"]}
+        if "finish" not in stated:
+            return days
+        finish = day(dt.date.fromisoformat(stated["finish"]))
+        return _("%(days)s, finished by %(day)s") % {"days": days, "day": finish}
+    return _fact_text(kind, stated)
+
+
+def _fact_text(kind: str, fact: dict[str, Any]) -> str:
+    """Put a fact that both sides state alike into words."""
+    if kind == "modes":
+        labels = [str(CooperationMode(mode).label) for mode in fact["modes"]]
+        return _(", ").join(labels)
+    if kind == "region":
+        return region_name(fact["region"])
+    try:
+        return display(Indicator.from_json({"name": "", **fact}))
+    except ValueError:
+        return ""
+
+
+_FIELDS = {
+    "trl": gettext_lazy("maturity as its owner states it"),
+    "money": gettext_lazy("its price"),
+    "modes": gettext_lazy("its cooperation modes"),
+    "region": gettext_lazy("its region"),
+}
 
 
 def source_text(row: dict[str, Any]) -> str:
     """Say where the words of a row stand."""
-    source = row.get("source")
-    return str(source) if source else ""
+    source = row.get("source") or {}
+    match source.get("kind"):
+        case "body":
+            return _("paragraph %(number)d of its description") % {"number": source["paragraph"]}
+        case "summary":
+            return _("its summary")
+        case "indicators":
+            return _("row %(number)d of its indicators") % {"number": source["row"]}
+        case "field":
+            return str(_FIELDS.get(source.get("field", ""), ""))
+    return _("the manager can ask for it") if row.get("verdict") == "unknown" else ""
 
 
 def gap_text(row: dict[str, Any]) -> str:
+    """Say by how much a requirement is missed."""
     gap = row.get("gap")
-    return str(gap) if gap else ""
+    if not gap:
+        return ""
+    kind, value = row.get("kind"), gap["value"]
+    if kind == "trl":
+        return ngettext("%(count)d level short", "%(count)d levels short", value) % {"count": value}
+    if kind == "deadline":
+        return ngettext("%(count)d day late", "%(count)d days late", value) % {"count": value}
+    amount = wan(value) if kind == "budget" else f"{_figure(value)} {gap['unit']}".strip()
+    if gap.get("percent") is None:
+        return _("off by %(amount)s") % {"amount": amount}
+    return _("off by %(amount)s (%(percent)s%%)") % {
+        "amount": amount,
+        "percent": _figure(gap["percent"]),
+    }
 
 
-def term_text(term: Any) -> str:
-    return str(term.get("word", "")) if isinstance(term, dict) else str(term)
+def _figure(value: float) -> str:
+    """Write a difference with four digits at most: it comes from converted units."""
+    if abs(value) >= 10_000:
+        return f"{value:,.0f}"
+    return f"{value:.4g}"
 
 
 def score_percent(match: Match) -> int:
@@ -371,6 +436,7 @@ class GridRow:
     hard: bool | None
     verdict: Verdict
     quote: list[Segment]
+    stated: str
     source: str
     gap: str
 
@@ -389,6 +455,7 @@ def grid_rows(match: Match, reader: Reader) -> list[GridRow]:
             hard=row.get("hard"),
             verdict=Verdict(row["verdict"] if row["verdict"] in _VERDICT_LABELS else "unknown"),
             quote=segments(row.get("quote", ""), row.get("marks", ()), hidden),
+            stated=mask_names(stated_text(row), *hidden),
             source=source_text(row),
             gap=mask_names(gap_text(row), *hidden),
         )
@@ -408,7 +475,10 @@ def tally(rows: Iterable[GridRow]) -> list[Verdict]:
 def worst_gap(rows: Sequence[GridRow]) -> str:
     """Say in one line what stands most in the way."""
     for key in ("unmet", "partly"):
-        worst = next((row for row in rows if row.verdict.key == key), None)
+        # Another province is no obstacle, and never what a match fails by.
+        worst = next(
+            (row for row in rows if row.verdict.key == key and row.kind != "region"), None
+        )
         if worst is not None:
             text = _("Falls short: %(name)s, required %(requirement)s") % {
                 "name": worst.name,
@@ -475,8 +545,7 @@ def score_parts(match: Match) -> list[Part]:
 
 def shared_terms(match: Match, reader: Reader) -> list[str]:
     hidden = reader.hidden(match)
-    words = [term_text(term) for term in match.terms]
-    return [word for word in words if word and not names_any(word, hidden)]
+    return [word for word in map(str, match.terms) if not names_any(word, hidden)]
 
 
 # --- What happened ----------------------------------------------------------------------------

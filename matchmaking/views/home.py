@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 from urllib.parse import urlencode
 
 from django.contrib.auth.decorators import login_not_required
@@ -58,7 +58,7 @@ def home(request: PageRequest) -> HttpResponse:
         "achievements": list(Achievement.objects.live().select_related("owner")[:NEWEST]),
         "window": WINDOW_DAYS,
         "promised": PROMISED_DAYS,
-        "tasks": _tasks(cast(User, request.user)) if request.user.is_authenticated else [],
+        "tasks": _tasks(request.user) if request.user.is_authenticated else [],
         "today": timezone.localdate(),
     }
     return render(request, "matchmaking/home.html", context)

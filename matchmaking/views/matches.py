@@ -75,10 +75,10 @@ def _tab_counts(matches: QuerySet[Match], side: str) -> dict[str, int]:
         matches.order_by()
         .values("status", "is_touched")
         .annotate(
-            number=Count("pk", distinct=True),
+            total=Count("pk", distinct=True),
             answered=Count("pk", filter=Q(consents__side=side), distinct=True),
         )
-        .values_list("status", "is_touched", "number", "answered")
+        .values_list("status", "is_touched", "total", "answered")
     )
     for status, touched, count, with_answer in rows:
         if status in REVIEWING:
@@ -147,7 +147,7 @@ def _progress(listing: Listing, engine: EngineState, counts: dict[str, int]) -> 
     steps = []
     if listing.published_at is None:
         return [Step("now", _("Not published yet"))]
-    steps.append(Step("done", _("Published"), day(listing.published_at)))
+    steps.append(Step("done", _("Publication"), day(listing.published_at)))
     total = sum(counts.values())
     if engine.matched_at is not None:
         found = _("Compared; %(count)d matches so far") % {"count": total}
@@ -179,15 +179,15 @@ def _progress(listing: Listing, engine: EngineState, counts: dict[str, int]) -> 
     if row := when.get(MatchEvent.Verb.APPROVED):
         approved = _("%(count)d matches approved") % {"count": row["matches"]}
         steps.append(Step("done", approved, day(row["first"])))
+    if row := when.get(MatchEvent.Verb.INTRODUCED):
+        introduced = _("%(count)d introductions made") % {"count": row["matches"]}
+        steps.append(Step("done", introduced, day(row["first"])))
     if counts["answer"]:
         todo = _("%(count)d matches wait for your answer") % {"count": counts["answer"]}
         steps.append(Step("now", todo, _("without an answer in time they lapse")))
     elif counts["waiting"]:
         steps.append(Step("now", _("Waiting for the other side")))
-    if row := when.get(MatchEvent.Verb.INTRODUCED):
-        introduced = _("%(count)d introductions made") % {"count": row["matches"]}
-        steps.append(Step("done", introduced, day(row["first"])))
-    else:
+    if MatchEvent.Verb.INTRODUCED not in when:
         steps.append(Step("todo", _("Introduction, with names and contacts")))
     return steps
 
