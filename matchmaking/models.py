@@ -15,7 +15,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
-from pgvector.django import HalfVectorField, HnswIndex, SparseVectorField
+from pgvector.django import HalfVectorField, HnswIndex, SparseVectorField, VectorField
 
 from accounts.models import User
 from catalog.models import Achievement, Demand
@@ -107,6 +107,8 @@ class ListingVector(models.Model):
     model = models.ForeignKey(EmbeddingModel, models.PROTECT, related_name="+")
     window = models.PositiveSmallIntegerField()
     is_public = models.BooleanField()
+    # What the window is written in ("zh" or "en"), read off its letters.
+    language = models.CharField(max_length=2)
     vector = HalfVectorField(dimensions=settings.EMBEDDING_DIMENSION)
 
     class Meta:
@@ -160,6 +162,28 @@ class CorpusStatistics(models.Model):
     documents = models.PositiveIntegerField()
     average_length = models.FloatField()
     built_at = models.DateTimeField(default=timezone.now)
+
+
+class LanguageMean(models.Model):
+    """The mean vector of a corpus's windows in one language.
+
+    A multilingual encoder puts texts of one language nearer to each other than their meaning
+    warrants. What a query has in common with the mean of a language is that language's head
+    start, and is evened out before texts of two languages are ranked together.
+    """
+
+    corpus = models.ForeignKey(CorpusStatistics, models.CASCADE, related_name="means")
+    model = models.ForeignKey(EmbeddingModel, models.PROTECT, related_name="+")
+    language = models.CharField(max_length=2)
+    windows = models.PositiveIntegerField()
+    vector = VectorField(dimensions=settings.EMBEDDING_DIMENSION)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=("corpus", "model", "language"), name="language_mean_once"
+            )
+        ]
 
 
 class TermFrequency(models.Model):

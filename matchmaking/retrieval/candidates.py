@@ -13,13 +13,15 @@ from django.utils import timezone
 from numpy.typing import NDArray
 from pgvector import HalfVector, SparseVector
 
-from matchmaking.models import TERM_DIMENSIONS
+from matchmaking.models import TERM_DIMENSIONS, LanguageMean
 
 # Score of a pair: cosine + LEXICAL_WEIGHT x share of the query's words that are there (both 0 to
 # 1). Sums, not ranks: where a leg is blind it adds nothing instead of noise. See docs/retrieval.md.
-LEXICAL_WEIGHT = 0.3
+LEXICAL_WEIGHT = 0.4
 # Below this many windows an exact scan is as fast as the index (20,000 in 13 ms), and exact.
 EXACT_BELOW = 30_000
+# A language with fewer windows than this has no mean to speak of.
+LANGUAGE_AT_LEAST = 8
 # Candidates of each leg that are scored in full.
 DEPTH = 200
 
@@ -44,7 +46,7 @@ class Filters:
 
 @dataclass(frozen=True)
 class Candidate:
-    """`dense`: best cosine of any window; `lexical`: 0 to 1; `score`: their weighted sum."""
+    """`dense`: cosine, languages evened out; `lexical`: 0 to 1; `score`: their weighted sum."""
 
     listing_id: int
     dense: float
@@ -68,18 +70,22 @@ def find_candidates(
     its document weights. The score of a pair is the same from either end.
     """
     column = "query_terms" if asking else "public_terms" if filters.public_only else "terms"
+    means = language_means(kind, filters.model_id) if len(query.vectors) else {}
     with transaction.atomic(), connection.cursor() as cursor:
         _plan(cursor, kind)
         dense: dict[int, float] = {}
         found: set[int] = set()
         for vector in query.vectors:
-            found.update(_dense_leg(cursor, kind, vector, filters, depth))
+            # Each language proposes its own: the foreign ones rank far behind before the
+            # languages are evened out.
+            for language in means if len(means) > 1 else ("",):
+                found.update(_dense_leg(cursor, kind, vector, filters, depth, language))
         lexical: dict[int, float] = {}
         if query.terms:
             lexical = _lexical_leg(cursor, kind, column, query.terms, filters, depth)
         found.update(lexical)
         if len(query.vectors):
-            dense = _dense_scores(cursor, kind, query.vectors, filters, found)
+            dense = _dense_scores(cursor, kind, query.vectors, filters, found, means)
         if query.terms:
             lexical |= _lexical_scores(cursor, kind, column, query.terms, found - set(lexical))
     ranked = [
@@ -133,12 +139,38 @@ def _where(kind: str, filters: Filters) -> tuple[str, list[Any]]:
     return sql, values
 
 
+def language_means(kind: str, model_id: int | None) -> dict[str, NDArray[np.float32]]:
+    """Return the mean vectors of a corpus's languages, without those seen too seldom to judge."""
+    means = LanguageMean.objects.filter(
+        corpus=kind, model=model_id, windows__gte=LANGUAGE_AT_LEAST
+    )
+    return {mean.language: np.array(mean.vector, dtype=np.float32) for mean in means}
+
+
+def head_starts(
+    vector: NDArray[np.float32], means: Mapping[str, NDArray[np.float32]]
+) -> dict[str, float]:
+    """Return by how much a query's cosine with each language falls behind its own language's."""
+    common = {language: float(vector @ mean) for language, mean in means.items()}
+    most = max(common.values(), default=0.0)
+    return {language: most - value for language, value in common.items()}
+
+
 def _dense_leg(
-    cursor: Any, kind: str, vector: NDArray[np.float32], filters: Filters, depth: int
+    cursor: Any,
+    kind: str,
+    vector: NDArray[np.float32],
+    filters: Filters,
+    depth: int,
+    language: str,
 ) -> list[int]:
+    """Return the listings with the nearest windows, of one language where one is given."""
     where, values = _where(kind, filters)
     if filters.public_only:
         where += " AND r.is_public"
+    if language:
+        where += " AND r.language = %s"
+        values.append(language)
     # A listing has several windows, and the best of them counts: ask for more rows than listings.
     cursor.execute(
         f"SELECT r.listing_id FROM matchmaking_{kind}vector r {where}"
@@ -155,19 +187,29 @@ def _dense_scores(
     vectors: NDArray[np.float32],
     filters: Filters,
     found: Iterable[int],
+    means: Mapping[str, NDArray[np.float32]],
 ) -> dict[int, float]:
-    """Return the cosine of the closest pair of windows for each listing found."""
-    best: dict[int, float] = {}
+    """Return for each listing the mean over the query's windows of the best cosine to it.
+
+    The best window answers for a long text; the mean keeps a demand's title, which is a window
+    of its own, from being drowned by its body. Both measured: docs/retrieval.md.
+    """
+    total: dict[int, float] = {}
     public = " AND r.is_public" if filters.public_only else ""
     for vector in vectors:
+        behind = head_starts(vector, means)
+        best: dict[int, float] = {}
         cursor.execute(
-            f"SELECT r.listing_id, max(-(r.vector <#> %s::halfvec)) FROM matchmaking_{kind}vector r"
-            f" WHERE r.listing_id = ANY(%s) AND r.model_id = %s{public} GROUP BY r.listing_id",
+            "SELECT r.listing_id, r.language, max(-(r.vector <#> %s::halfvec))"
+            f" FROM matchmaking_{kind}vector r WHERE r.listing_id = ANY(%s) AND r.model_id = %s"
+            f"{public} GROUP BY r.listing_id, r.language",
             [half_vector(vector), list(found), filters.model_id],
         )
-        for pk, cosine in cursor.fetchall():
-            best[pk] = max(best.get(pk, -1.0), cosine)
-    return best
+        for pk, language, cosine in cursor.fetchall():
+            best[pk] = max(best.get(pk, -1.0), cosine + behind.get(language, 0.0))
+        for pk, cosine in best.items():
+            total[pk] = total.get(pk, 0.0) + cosine
+    return {pk: cosine / len(vectors) for pk, cosine in total.items()}
 
 
 def _lexical_leg(
@@ -199,6 +241,6 @@ def _lexical_scores(
     return dict(cursor.fetchall())
 
 
-def stack(rows: Sequence[Any]) -> NDArray[np.float32]:
+def stack(rows: Sequence[Sequence[float]]) -> NDArray[np.float32]:
     """Return stored vectors as one matrix (n, dimension) of float32."""
-    return np.array([row.to_numpy() for row in rows], dtype=np.float32)
+    return np.array(rows, dtype=np.float32)

@@ -31,8 +31,8 @@ B = 0.75
 # about 9,000 words); sparsevec takes at most 16,000.
 MAX_CHARACTERS = 40_000
 MAX_TERMS = 8_000
-# A query's cost grows with its words. The 100 rarest of a long demand decide the ranking.
-MAX_QUERY_TERMS = 200
+# A query's cost grows with its words; those behind the first few hundred weigh nothing.
+MAX_QUERY_TERMS = 400
 
 _WORD = re.compile(r"\w", re.UNICODE)
 # Words that say nothing about a technology. Function words and the furniture of listings.
@@ -96,14 +96,15 @@ def document_terms(tokens: Iterable[str], average_length: float) -> dict[int, fl
 
 
 def query_terms(tokens: Iterable[str], statistics: Statistics) -> dict[int, float]:
-    """Return a query's weights by term id.
+    """Return a query's weights by term id: idf times how often the query says the word.
 
-    The inner product with `document_terms` is then between 0 and 1. A word that the query
-    repeats counts once: repeating is a habit of long texts, not a wish.
+    The inner product with `document_terms` is then between 0 and 1. Words that stand in no
+    document count in the bound: a question whose words are all strange here gets nothing.
     """
-    idf = {term: statistics.idf(term) for term in {term_id(token) for token in tokens}}
-    rarest = sorted(idf.items(), key=lambda item: (-item[1], item[0]))[:MAX_QUERY_TERMS]
-    bound = sum(weight for _, weight in rarest) * (K1 + 1)
+    counts = Counter(term_id(token) for token in tokens)
+    weights = {term: count * statistics.idf(term) for term, count in counts.items()}
+    heaviest = sorted(weights.items(), key=lambda item: (-item[1], item[0]))[:MAX_QUERY_TERMS]
+    bound = sum(weight for _, weight in heaviest) * (K1 + 1)
     if bound <= 0:
         return {}
-    return {term: weight / bound for term, weight in rarest}
+    return {term: weight / bound for term, weight in heaviest}

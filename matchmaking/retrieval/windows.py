@@ -30,6 +30,14 @@ def width(text: str) -> int:
     return sum(CHINESE_WIDTH if char > "⺀" else 1 for char in text)
 
 
+def language_of(text: str) -> str:
+    """Return "zh" for a text with a fair share of Chinese characters, else "en"."""
+    letters = sum(char.isalpha() for char in text)
+    chinese = sum("\u3400" <= char <= "\u9fff" for char in text)
+    # Chinese says in one character what Latin letters say in four.
+    return "zh" if chinese * CHINESE_WIDTH > letters - chinese else "en"
+
+
 def split_text(text: str, limit: int = WINDOW_WIDTH) -> list[str]:
     """Cut a text into pieces of at most `limit`, at ends of sentences where possible."""
     pieces: list[str] = []
@@ -58,16 +66,25 @@ def _sentences(text: str, limit: int) -> list[str]:
     return found
 
 
+def repeats(title: str, body: str) -> bool:
+    """Say whether a title is only the beginning of its body, as where none was given."""
+    beginning = "".join(title.split())
+    return "".join(body[: 2 * len(title) + 20].split()).startswith(beginning)
+
+
 def listing_windows(
     *, title: str, summary: str, keywords: Sequence[str], body: str
 ) -> list[Window]:
-    """Return a listing's windows: first what is public, then title and body piece by piece."""
+    """Return a listing's windows: first what is public, then title and body piece by piece.
+
+    A title that is only the beginning of the body leads no piece: it would say it twice.
+    """
     head = "\n".join(part for part in (title, summary, "，".join(keywords)) if part.strip())
     public = split_text(head)
     windows = [Window(public[0], True)] if public else []
     if body.strip():
         # The title leads each piece: a paragraph alone often does not say what it is about.
-        lead = title.strip()[:200]
+        lead = "" if repeats(title, body) else title.strip()[:200]
         room = max(WINDOW_WIDTH - width(lead), WINDOW_WIDTH // 2)
         windows += [
             Window(f"{lead}\n{piece}" if lead else piece, False)

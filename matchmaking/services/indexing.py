@@ -9,9 +9,11 @@ from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from django.db import connection, transaction
-from django.db.models import Exists, F, OuterRef, QuerySet
+from django.db.models import Avg, Count, Exists, F, OuterRef, QuerySet
+from django.db.models.functions import Cast
 from django.utils import timezone
 from pgvector import HalfVector, SparseVector
+from pgvector.django import VectorField
 
 from catalog.indicators import display
 from catalog.models import Achievement, Demand, Listing
@@ -20,6 +22,7 @@ from matchmaking.models import (
     TERM_DIMENSIONS,
     CorpusStatistics,
     EmbeddingModel,
+    LanguageMean,
     TermFrequency,
     index_model,
     vector_model,
@@ -27,7 +30,7 @@ from matchmaking.models import (
 from matchmaking.retrieval import lexical
 from matchmaking.retrieval.encoders import Encoder
 from matchmaking.retrieval.statistics import load_statistics
-from matchmaking.retrieval.windows import LAYOUT, Window, listing_windows
+from matchmaking.retrieval.windows import LAYOUT, Window, language_of, listing_windows
 
 LISTINGS: dict[str, type[Listing]] = {"demand": Demand, "achievement": Achievement}
 # Counts of words are made again when a corpus has grown or shrunk by this share.
@@ -202,6 +205,7 @@ def _store(
             model=model,
             window=number,
             is_public=window.is_public,
+            language=language_of(window.text),
             vector=HalfVector(vector),
         )
         for number, (window, vector) in enumerate(zip(windows, vectors, strict=True))
@@ -215,8 +219,7 @@ def _store(
         **_term_fields(listing, own_statistics.average_length),
     }
     if kind == "demand":
-        tokens = lexical.words(full_text(listing))
-        fields["query_terms"] = _sparse(lexical.query_terms(tokens, statistics))
+        fields["query_terms"] = _query_terms(listing, statistics)
     index_model(kind).objects.update_or_create(listing=listing, defaults=fields)
 
 
@@ -228,6 +231,12 @@ def _term_fields(listing: Listing, average_length: float) -> dict[str, Any]:
         "public_terms": _sparse(lexical.document_terms(public, average_length)),
         "length": len(tokens),
     }
+
+
+def _query_terms(demand: Listing, statistics: lexical.Statistics) -> SparseVector:
+    """Return a demand as a query. Its title counts twice: it says what the rest is about."""
+    tokens = lexical.words(f"{demand.title}\n{full_text(demand)}")
+    return _sparse(lexical.query_terms(tokens, statistics))
 
 
 def _sparse(terms: dict[int, float]) -> SparseVector:
@@ -277,11 +286,38 @@ def rebuild_statistics(corpus: str) -> int:
             ),
             batch_size=5000,
         )
+        _average_languages(row)
     if abs(average - before) > LENGTH_DRIFT * before:
         _renew_terms(corpus, average)
     if corpus == "achievement":
         _renew_query_terms()
     return documents
+
+
+def _average_languages(statistics: CorpusStatistics) -> None:
+    """Store the mean vector of each language's windows."""
+    corpus = statistics.corpus
+    LanguageMean.objects.filter(corpus=statistics).delete()
+    means = (
+        vector_model(corpus)
+        .objects.filter(listing__in=LISTINGS[corpus].objects.live().values("pk"))
+        .values("model", "language")
+        .annotate(
+            windows=Count("pk"),
+            mean=Avg(Cast("vector", VectorField()), output_field=VectorField()),
+        )
+        .order_by("model", "language")
+    )
+    LanguageMean.objects.bulk_create(
+        LanguageMean(
+            corpus=statistics,
+            model_id=row["model"],
+            language=row["language"],
+            windows=row["windows"],
+            vector=row["mean"],
+        )
+        for row in means
+    )
 
 
 def _renew_terms(corpus: str, average: float) -> None:
@@ -294,5 +330,5 @@ def _renew_query_terms() -> None:
     statistics = load_statistics("achievement")
     demands = Demand.objects.live().filter(search_index__isnull=False)
     for demand in demands.iterator(chunk_size=200):
-        terms = lexical.query_terms(lexical.words(full_text(demand)), statistics)
-        index_model("demand").objects.filter(pk=demand.pk).update(query_terms=_sparse(terms))
+        terms = _query_terms(demand, statistics)
+        index_model("demand").objects.filter(pk=demand.pk).update(query_terms=terms)
