@@ -107,7 +107,7 @@ def encode_query(text: str) -> str:
     return pack(indexing.register_model(encoder).pk, encoder.encode_queries([text])[0])
 
 
-@shared_task(queue="encode", **RETRY)
+@shared_task(**RETRY)
 def note_model() -> None:
     """Note which model the workers have; after a change every stored vector is stale."""
     indexing.register_model(get_encoder())

@@ -256,6 +256,7 @@ CELERY_TASK_ROUTES = {
     "matchmaking.tasks.encode_query": {"queue": "query"},
     "matchmaking.tasks.embed_*": {"queue": "encode"},
     "matchmaking.tasks.explain_*": {"queue": "encode"},
+    "matchmaking.tasks.note_*": {"queue": "encode"},
     "matchmaking.tasks.match_*": {"queue": "match"},
 }
 CELERY_BEAT_SCHEDULE = {
