@@ -45,7 +45,9 @@ TRL_NEAR = 1
 MONEY_TOLERANCE = 0.10
 
 # Names of indicators: from here on two names are taken for the same thing.
-NAME_FLOOR = 0.5
+NAME_FLOOR = 0.52
+# The same for names without a word of their own, such as 处理时间 or "efficiency".
+GENERIC_NAME_FLOOR = 0.65
 # A figure further behind its name than this belongs to something else.
 REACH = 40
 
@@ -171,6 +173,8 @@ _GENERIC_TEXT = """
     温度 湿度 压力 强度 硬度 粗糙度 精度 误差 偏差 变形 波动 公差 速度 速率 转速 频率 效率
     功率 能耗 电耗 时间 周期 节拍 寿命 成本 价格 费用 产量 产能 流量 水平 数量 次数 比例 范围
     指标 要求 性能 能力 参数 数值 有效 最大 最小 平均 单位 总 率 度 量 值 比 数
+    回收 去除 检出 保留 处理 可用 使用 工作 操作 加工 改造 测量 定位 分析 损失 损耗 消耗 等级 间隔
+    单件 单次 单台 单套 综合 上限 下限 准确 识别 提升 降低 下降 减少 提前量 稳定 整机
     depth width thickness height length diameter radius size area volume weight mass density
     concentration content temperature humidity pressure strength hardness roughness accuracy
     precision error deviation tolerance speed rate frequency efficiency power consumption time
@@ -191,6 +195,38 @@ _OWNER = re.compile(
     "|长|宽|高|厚|深|重)$"
 )
 _LATIN_WORD = re.compile(r"[a-z][a-z0-9]*|[0-9]+(?:\.[0-9]+)?")
+
+
+# Different words for one sort of figure. The first stands for all.
+_SYNONYMS = (
+    ("时间", "用时", "时长", "耗时", "节拍"),
+    ("周期", "间隔"),
+    ("成本", "费用", "价格", "花费", "投入"),
+    ("率", "效率", "比例", "占比", "比率", "正确率"),
+    ("误差", "偏差", "变形", "波动", "公差", "精度"),
+    ("产能", "产量", "处理量", "处理能力", "能力"),
+    ("能耗", "电耗", "耗电", "用电"),
+    ("损失", "损耗"),
+    ("含量", "浓度"),
+    ("速度", "速率"),
+    ("厚度", "深度"),
+)
+_CANONICAL = {word: words[0] for words in _SYNONYMS for word in words[1:]}
+_SYNONYM = re.compile("|".join(sorted(_CANONICAL, key=len, reverse=True)))
+# What sort of figure a name ends with. Two that differ never mean the same: 清洗时间, 清洗周期.
+_HEAD = re.compile(
+    "(?:时间|周期|寿命|提前量|温度|压力|强度|硬度|成本|率|误差|产能|能耗|功率|损失|含量|速度|厚度|宽度"
+    "|高度|长度|直径|面积|重量|密度|距离|等级)$"
+)
+_NUMBERS = re.compile(r"[0-9]+(?:\.[0-9]+)?")
+
+
+def _head(text: str) -> re.Match[str] | None:
+    return _HEAD.search(_canonical(text).rstrip(" :=为是约达在由从\ufffc"))
+
+
+def _canonical(name: str) -> str:
+    return _SYNONYM.sub(lambda m: _CANONICAL[m.group()], fold(name).lower().strip()[:200])
 
 
 class _Piece(NamedTuple):
@@ -230,7 +266,20 @@ def _pieces(name: str) -> tuple[_Piece, ...]:
 # One character apart and another thing: 抗拉强度 and 抗压强度, 入口温度 and 出口温度.
 _OPPOSITES = (
     *("拉压", "高低", "上下", "内外", "正负", "横纵", "进出", "入出", "前后", "左右", "冷热"),
-    *("干湿", "大小", "静动", "长短", "轴径", "升降", "充放", "吸放", "先后", "宽窄", "厚薄"),
+    *(
+        "干湿",
+        "大小",
+        "静动",
+        "长短",
+        "轴径",
+        "升降",
+        "充放",
+        "吸放",
+        "先后",
+        "宽窄",
+        "厚薄",
+        "一二",
+    ),
 )
 
 
@@ -248,8 +297,10 @@ def name_similarity(left: str, right: str) -> float:
     """Return 0 to 1: do two names of indicators mean the same?
 
     Shared characters and words count, words such as 硬度 and "rate" less than the rest; a name
-    that stands whole in the other is nearly the same.
+    that stands whole in the other is nearly the same. Names of different sorts of figures, and
+    names with opposites in them, are never the same, however much they share.
     """
+    left, right = _canonical(left), _canonical(right)
     ours, theirs = _pieces(left), _pieces(right)
     if not ours or not theirs:
         return 0.0
@@ -260,13 +311,23 @@ def name_similarity(left: str, right: str) -> float:
     shared = sum(weights[text] * count for text, count in (a & b).items())
     total = sum(weights[text] * count for text, count in (a + b).items())
     score = round(2 * shared / total, 6)
-    if _opposed(left, right):
+    heads = [match.group() for name in (left, right) if (match := _head(name))]
+    sorts = {bool(_SPREAD.search(name)) for name in (left, right)}
+    if _opposed(left, right) or len(set(heads)) > 1 or len(sorts) > 1:
         return min(score, NAME_FLOOR / 2)
-    short, long = sorted((fold(left).lower().strip(), fold(right).lower().strip()), key=len)
+    short, long = sorted((left, right), key=len)
+    own = all(any(piece.weight in (1.0, 2.0) for piece in name) for name in (ours, theirs))
     if len(short) > 1 and short in long:
-        specific = any(weight >= 1.0 and text in short for text, weight in weights.items())
-        score = max(score, 0.9 if specific else 0.6)
+        score = max(score, 0.9 if own else 0.7)
+    if not own and score < GENERIC_NAME_FLOOR:
+        return min(score, NAME_FLOOR / 2)
     return min(score, 0.99)
+
+
+def _other_conditions(left: str, right: str) -> bool:
+    """Say whether names give different conditions: strength after 3 d and after 28 d."""
+    ours, theirs = _NUMBERS.findall(fold(left)), _NUMBERS.findall(fold(right))
+    return bool(ours) and bool(theirs) and not set(ours) & set(theirs)
 
 
 class _Mention(NamedTuple):
@@ -467,6 +528,9 @@ def _stated(op: str, value: Decimal, high: Decimal | None, unit: str) -> Row:
     }
 
 
+_ONE_END = re.compile("(?P<low>下限|最低|minimum|lowest)|(?P<high>上限|最高|maximum|highest)", re.I)
+
+
 def _judge_in_units(
     required: Indicator, op: str, value: Decimal, high: Decimal | None, unit: str
 ) -> Judgement | None:
@@ -475,6 +539,14 @@ def _judge_in_units(
     top = convert(high, unit, required.unit, difference=difference) if high is not None else None
     if low is None or (high is not None and top is None):
         return None
+    if (
+        op == "range"
+        and top is not None
+        and required.op != "range"
+        and (end := _ONE_END.search(required.name))
+    ):
+        # what is asked of a lower limit is answered by the lower end
+        return judge(required, "eq", low if end.lastgroup == "low" else top, None)
     return judge(required, op, low, top)
 
 
@@ -493,6 +565,8 @@ def _from_rows(required: Indicator, achievement: Side) -> _Claim | None:
     judgement = _judge_in_units(required, row.op, row.value, row.high, row.unit)
     if judgement is None:
         return None
+    if judgement.verdict == "met" and _other_conditions(required.name, row.name):
+        judgement = Judgement("partly", None, None)
     figures = display(row)
     quote = f"{row.name} {figures}"
     return _Claim(
@@ -516,7 +590,8 @@ def _from_texts(required: Indicator, passages: Sequence[_Passage]) -> _Claim | N
         ]
         if not fitting:
             continue
-        mentions = _mentions(required.name, passage.folded)
+        # 工作温度下限 is found at 工作温度 −40～65 ℃; a wrong end is sorted out below
+        mentions = _mentions(_ONE_END.sub("", required.name) or required.name, passage.folded)
         for mention in mentions:
             if not _speaks_of(required.name, passage.folded, mention):
                 continue
@@ -552,7 +627,13 @@ def _belonging(
         between = _without_figures(passage, mention.end, quantity.words)
         if _claimed(required.name, between, mention):
             continue
-        if not _same_sort(required.name, passage.folded[mention.start : quantity.end]):
+        said = passage.folded[mention.start : mention.end] + between
+        if not _same_sort(required.name, said + passage.folded[quantity.start : quantity.end]):
+            continue
+        heads = {
+            m.group() for text in (required.name, said) if (m := _head(text.split("\ufffc")[0]))
+        }
+        if len(heads) > 1:
             continue
         return quantity
     for quantity in reversed(fitting):  # "6 mm hardened depth", "0.41 mm 的圆度偏差"
@@ -560,6 +641,8 @@ def _belonging(
         if not _same_sort(required.name, passage.folded[quantity.start : mention.end + 8]):
             continue
         if quantity.end > mention.start or len(gap) > 6 or _CLAUSE_START.search(gap):
+            continue
+        if not mention.from_start and mention.coverage < 0.7:
             continue
         before = passage.folded[max(0, quantity.words - 12) : quantity.words]
         # the figure may close what was said before it: "硬度 60 HRC 表面…"
@@ -571,13 +654,13 @@ def _belonging(
 
 
 def _without_figures(passage: _Passage, start: int, end: int) -> str:
-    """Return a part of a sentence, its figures as blanks: 在直径 3.2 m 的试件上."""
+    """Return a part of a sentence, its figures blotted out: 在直径 3.2 m 的试件上."""
     text = passage.folded[start:end]
     for quantity in passage.quantities:
         if start <= quantity.start and quantity.end <= end:
             length = quantity.end - quantity.start
             at = quantity.start - start
-            text = text[:at] + " " * length + text[at + length :]
+            text = text[:at] + "\ufffc" * length + text[at + length :]
     return text
 
 
@@ -585,11 +668,13 @@ def _speaks_of(name: str, folded: str, mention: _Mention) -> bool:
     """Say whether a mention is of this indicator, and not of a neighbour with a like name."""
     if mention.coverage < NAME_FLOOR:
         return False
-    if _opposed(name, folded[max(0, mention.start - 3) : mention.end]):
+    if _opposed(name, folded[max(0, mention.start - 3) : mention.end + 2]):
         return False
     said = {piece.text for piece in _pieces(folded[mention.start : mention.end])}
     pieces = _pieces(name)
     specific = [p.text for p in pieces if p.weight in (1.0, 2.0)]
+    if not specific and mention.coverage < 0.95:
+        return False
     if specific and not any(text in said for text in specific):
         return False
     # 铝回收率 is not 氨回收率: the word before takes the place of the one that is missing.
@@ -612,9 +697,11 @@ def _claimed(name: str, between: str, mention: _Mention) -> bool:
         return True  # another figure's name, and not as part of ours
     last = re.split("[，,、；;]", between)
     own = {piece.text for piece in _pieces(name)}
-    rest = {piece.text for piece in _pieces(_FILLER.sub("", last[-1])) if piece.weight >= 1.0}
-    if len(last) > 1 and rest and not rest & own:
-        return True  # "适用于各种幅宽，像素分辨 0.12 mm"
+    pieces = _pieces(_FILLER.sub("", last[-1]))
+    rest = {piece.text for piece in pieces if piece.weight >= 1.0}
+    shared = own & {piece.text for piece in pieces}
+    if len(last) > 1 and (rest or "\ufffc" in between) and len(shared) < 2:
+        return True  # "适用于各种幅宽，像素分辨 0.12 mm", "操作时间 48 h，−40 ℃"
     latin = {text for text in rest if text.isascii()}
     return mention.coverage < 0.99 and bool(latin) and not latin & own  # "氯化钠 TOC 14 ppm"
 
@@ -622,12 +709,13 @@ def _claimed(name: str, between: str, mention: _Mention) -> bool:
 # A spread is no level: 掺量波动 is not answered by 掺量, nor 温差 by 温度.
 _SPREAD = re.compile(
     "波动|误差|偏差|变形|温差|色差|衰减|变化|不均|变动|翘曲|漂移|公差|差值|差异|[度间长径]差|精度|±|差$"
+    "|圆度|平面度|直线度|同轴度|垂直度|平行度|跳动|重复性"
     "|error|deviation|variation|drift|tolerance|accuracy|precision"
 )
 
 
 def _same_sort(name: str, said: str) -> bool:
-    return not _SPREAD.search(fold(name).lower()) or bool(_SPREAD.search(said))
+    return bool(_SPREAD.search(fold(name).lower())) == bool(_SPREAD.search(said))
 
 
 def _is_level(required: Indicator, folded: str, quantity: Quantity) -> bool:

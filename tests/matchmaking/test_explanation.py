@@ -13,6 +13,7 @@ from catalog.indicators import Indicator, parse_indicator, parse_indicators
 from matchmaking.retrieval.explanation import (
     MAX_QUOTE,
     MAX_SENTENCE,
+    NAME_FLOOR,
     Side,
     constraint_grid,
     grid_score,
@@ -125,6 +126,17 @@ TEXTS = [
     ("表面硬度 58-62 HRC", "心部硬度 30 HRC，表面硬度 60 HRC。", "met", "表面硬度 60 HRC"),
     ("表面硬度 58-62 HRC", "表面硬度 55–60 HRC。", "partly", "表面硬度 55–60 HRC"),
     ("表面硬度 58-62 HRC", "表面硬度 40 HRC。", "unmet", "表面硬度 40 HRC"),
+    ("氨回收率 ≥ 90 %", "铝回收率 94 %。", "unknown", None),
+    ("氯化钠纯度 ≥ 99 %", "氯化钠 TOC 14 ppm。", "unknown", None),
+    ("氯化钠纯度 ≥ 99 %", "氯化钠 TOC 14 ppm，纯度 99.3%。", "met", None),
+    ("适用幅宽 ≥ 3 m", "适用于各种幅宽，像素分辨 0.12 mm。", "unknown", None),
+    ("操作温度 ≤ 45 ℃", "可操作时间 48 h，−40 ℃ 冷藏。", "unknown", None),
+    ("操作温度 ≤ 45 ℃", "温度误差 0.5 ℃。", "unknown", None),
+    ("清洗时间 ≤ 2 h", "清洗周期由 12 d 延长到 75 d。", "unknown", None),
+    ("效率损失 ≤ 0.05 %", "满载效率 82%。", "unknown", None),
+    ("掺量波动 ≤ 0.03 %", "掺量在 0.20%～0.225%。", "unknown", None),
+    ("工作温度下限 ≤ -25 ℃", "工作温度 −40～65 ℃。", "met", "工作温度 −40～65 ℃"),
+    ("工作温度下限 ≤ -25 ℃", "工作温度上限 150 ℃。", "unknown", None),
     ("纯度 ≥ 99.9 %", "产品纯度 99 %。", "unmet", "纯度 99 %"),
     ("纯度 ≥ 99.9 %", "产品纯度 99.85 %。", "partly", "纯度 99.85 %"),
     ("检出率 ≥ 92 %", "检出率 ≥ 95 %。", "met", "检出率 ≥ 95 %"),
@@ -188,6 +200,8 @@ def test_figures_are_found_in_the_text(requirement, text, verdict, words):
         ("厚度 ≥ 10 mm", "厚度 12 kg", "unknown"),
         ("涂层厚度 ≥ 10 μm", "厚度 12 μm", "met"),
         ("样本量 ≥ 100", "样本量 120 例", "met"),
+        ("28 d 强度比 ≥ 100 %", "28 d 强度比 106 %", "met"),
+        ("28 d 强度比 ≥ 100 %", "3 d 强度比 106 %", "partly"),
     ],
 )
 def test_indicator_rows_are_compared(requirement, stated, verdict):
@@ -222,7 +236,19 @@ def test_the_summary_is_read_and_paragraphs_are_counted_without_blank_lines():
         ("Surface hardness", "hardness of the surface", True),
         ("cycle times", "Cycle time", True),
         ("表面硬度", "心部硬度", False),
+        ("单件节拍", "单件处理时间", True),
+        ("杂盐率", "杂盐比例", True),
+        ("标校周期", "标校间隔", True),
         ("抗拉强度", "抗压强度", False),
+        ("圆度", "圆度误差", True),
+        ("处理能力", "示范线处理量", True),
+        ("单件节拍", "加工时间", False),
+        ("冻裂率", "裂缝检出率", False),
+        ("一氧化碳浓度", "二氧化碳浓度", False),
+        ("清洗时间", "清洗周期", False),
+        ("氨回收率", "硫酸回收率", False),
+        ("凝结时间差", "初凝时间", False),
+        ("掺量波动", "掺量", False),
         ("工作温度", "贮存温度", False),
         ("最大厚度", "最小厚度", False),
         ("surface hardness", "core hardness", False),
@@ -232,7 +258,7 @@ def test_the_summary_is_read_and_paragraphs_are_counted_without_blank_lines():
     ],
 )
 def test_names_are_compared(left, right, same):
-    assert (name_similarity(left, right) >= 0.5) == same
+    assert (name_similarity(left, right) >= NAME_FLOOR) == same
     assert name_similarity(left, right) == name_similarity(right, left)
 
 
