@@ -46,13 +46,12 @@ ci: ## Everything that must pass: lint, types, test
 	$(MAKE) test
 
 bench: setup ## Run every benchmark at a small size
-	@set -e; for file in benchmarks/*.py; do \
-		name=$$(basename $$file .py); \
-		case $$name in _*) ;; *) echo "== $$name"; $(PY) -m benchmarks.$$name ;; esac; \
+	@set -e; for file in benchmarks/bench_*.py; do \
+		echo "== $$file"; $(PY) -m benchmarks.$$(basename $$file .py); \
 	done
 
 bench-%: setup ## Run one benchmark: bench-encode; ARGS="..." passes options to it
-	$(PY) -m benchmarks.$(subst -,_,$*) $(ARGS)
+	$(PY) -m benchmarks.bench_$(subst -,_,$*) $(ARGS)
 
 messages: $(PACKAGES) ## Compile the translations
 	@rm -f $(MESSAGES)
