@@ -91,7 +91,14 @@ class OrganizationForm(forms.ModelForm[Organization]):
         help_text=_("The full name, as on the business licence."),
         widget=forms.TextInput(attrs={"autocomplete": "organization"}),
     )
-    credit_code = CreditCodeField()
+    credit_code = CreditCodeField(
+        error_messages={
+            "unique": _(
+                "An organization with this credit code is registered already. "
+                "Ask to join it instead."
+            )
+        }
+    )
     name_en = LineField(label=_("English name"), max_length=160, required=False)
     field = LineField(
         label=_("Field of work"),
@@ -120,14 +127,6 @@ class OrganizationForm(forms.ModelForm[Organization]):
     class Meta:
         model = Organization
         fields = ORGANIZATION_FIELDS
-        error_messages = {
-            "credit_code": {
-                "unique": _(
-                    "An organization with this credit code is registered already. "
-                    "Ask to join it instead."
-                )
-            }
-        }
 
     field_order = (
         "name",
@@ -230,6 +229,9 @@ class ManagerForm(forms.ModelForm[ManagerProfile]):
         max_length=40,
         validators=[_certificate],
         help_text=_("Of your technology manager's certificate."),
+        error_messages={
+            "unique": _("This certificate number belongs to another technology manager here.")
+        },
     )
 
     class Meta:
@@ -237,11 +239,6 @@ class ManagerForm(forms.ModelForm[ManagerProfile]):
         fields = ("grade", "certificate_no", "classes", "regions", "capacity")
         help_texts = {
             "capacity": _("How many matches you want to have in hand at once."),
-        }
-        error_messages = {
-            "certificate_no": {
-                "unique": _("This certificate number belongs to another technology manager here.")
-            }
         }
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

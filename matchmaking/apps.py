@@ -7,7 +7,10 @@ class MatchmakingConfig(AppConfig):
     verbose_name = _("Matchmaking")
 
     def ready(self) -> None:
+        from accounts.navigation import register
         from matchmaking import checks  # noqa: F401  (registers the system checks)
+        from matchmaking.navigation import counts
         from matchmaking.services import listening
 
         listening.connect()
+        register(counts)

@@ -285,8 +285,8 @@ def form_field(bound: BoundField, suffix: str = "") -> dict[str, Any]:
         css = "form-select" if isinstance(widget, forms.Select) else "form-control"
         own = widget.attrs.get("class", "")
         attrs["class"] = f"{own} {css}".strip() + (" is-invalid" if bound.errors else "")
-        if str(widget.attrs.get("placeholder", "")) == str(bound.label):
-            attrs["placeholder"] = False  # allauth repeats the label inside the field
+        if type(bound.field).__module__.startswith("allauth."):
+            attrs["placeholder"] = False  # there it only repeats the label
     return {
         "field": bound,
         "kind": kind,

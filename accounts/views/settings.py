@@ -14,7 +14,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 from accounts.context import SESSION_KEY
 from accounts.forms import InterestForm, ProfileForm, UnavailableForm
 from accounts.http import UserRequest
-from accounts.models import ManagerProfile
+from accounts.models import ManagerProfile, User
 from accounts.navigation import Role
 from accounts.services import Refused, declare_interest, set_unavailable
 
@@ -25,7 +25,7 @@ def settings_profile(request: UserRequest) -> HttpResponse:
     sent = request.POST.get("form_name", "") if request.method == "POST" else ""
     profile: ManagerProfile | None = getattr(request.user, "manager_profile", None)
     # The name in the top bar stays the stored one while the form shows what was typed.
-    person = type(request.user).objects.get(pk=request.user.pk)
+    person = User.objects.get(pk=request.user.pk)
 
     forms: dict[str, Any] = {
         "person": ProfileForm(request.POST if sent == "person" else None, instance=person)
