@@ -13,7 +13,7 @@ from django.utils import timezone
 from numpy.typing import NDArray
 from pgvector import HalfVector, SparseVector
 
-from matchmaking.models import TERM_DIMENSIONS, LanguageMean
+from matchmaking.models import TERM_DIMENSIONS, LanguageMean, vector_model
 
 # Score of a pair: cosine + LEXICAL_WEIGHT x share of the query's words that are there (both 0 to
 # 1). Sums, not ranks: where a leg is blind it adds nothing instead of noise. See docs/retrieval.md.
@@ -28,10 +28,14 @@ DEPTH = 200
 
 @dataclass(frozen=True)
 class Query:
-    """`vectors`: unit rows, one a window; none where no encoder answered. `terms`: see lexical."""
+    """`vectors`: unit rows, one a window; none where no encoder answered. `terms`: see lexical.
+
+    `languages`: those of the rows, where the stored side asks.
+    """
 
     vectors: NDArray[np.float32]
     terms: Mapping[int, float]
+    languages: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -84,7 +88,9 @@ def find_candidates(
         if query.terms:
             lexical = _lexical_leg(cursor, kind, column, query.terms, filters, depth)
         found.update(lexical)
-        if len(query.vectors):
+        if len(query.vectors) and asking:
+            dense = _asking_scores(kind, query, filters, found)
+        elif len(query.vectors):
             dense = _dense_scores(cursor, kind, query.vectors, filters, found, means)
         if query.terms:
             lexical |= _lexical_scores(cursor, kind, column, query.terms, found - set(lexical))
@@ -141,9 +147,7 @@ def _where(kind: str, filters: Filters) -> tuple[str, list[Any]]:
 
 def language_means(kind: str, model_id: int | None) -> dict[str, NDArray[np.float32]]:
     """Return the mean vectors of a corpus's languages, without those seen too seldom to judge."""
-    means = LanguageMean.objects.filter(
-        corpus=kind, model=model_id, windows__gte=LANGUAGE_AT_LEAST
-    )
+    means = LanguageMean.objects.filter(corpus=kind, model=model_id, windows__gte=LANGUAGE_AT_LEAST)
     return {mean.language: np.array(mean.vector, dtype=np.float32) for mean in means}
 
 
@@ -210,6 +214,27 @@ def _dense_scores(
         for pk, cosine in best.items():
             total[pk] = total.get(pk, 0.0) + cosine
     return {pk: cosine / len(vectors) for pk, cosine in total.items()}
+
+
+def _asking_scores(
+    kind: str, query: Query, filters: Filters, found: Iterable[int]
+) -> dict[int, float]:
+    """Return what each stored listing's own run would find in `query`; see `_dense_scores`.
+
+    A mean over the windows of `query` instead would undervalue every long text, and its owner
+    would wait for ever for a list that it belongs on.
+    """
+    means = language_means("achievement" if kind == "demand" else "demand", filters.model_id)
+    rows = vector_model(kind).objects.filter(listing__in=list(found), model=filters.model_id)
+    best: dict[int, list[float]] = {}
+    for pk, stored in rows.values_list("listing", "vector"):
+        [asked] = stack([stored])
+        behind = head_starts(asked, means)
+        cosines = zip(query.vectors @ asked, query.languages, strict=True)
+        best.setdefault(pk, []).append(
+            max(float(cosine) + behind.get(language, 0.0) for cosine, language in cosines)
+        )
+    return {pk: sum(cosines) / len(cosines) for pk, cosines in best.items()}
 
 
 def _lexical_leg(

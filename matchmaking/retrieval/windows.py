@@ -81,7 +81,7 @@ def listing_windows(
     """
     head = "\n".join(part for part in (title, summary, "，".join(keywords)) if part.strip())
     public = split_text(head)
-    windows = [Window(public[0], True)] if public else []
+    windows = [Window(piece, True) for piece in public]
     if body.strip():
         # The title leads each piece: a paragraph alone often does not say what it is about.
         lead = "" if repeats(title, body) else title.strip()[:200]

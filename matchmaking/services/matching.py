@@ -289,11 +289,16 @@ def demands_to_match(achievement_id: int) -> list[int]:
     )
     if index is None or not index.listing.is_live or index.version != index.listing.version:
         return []
-    vectors = AchievementVector.objects.filter(listing=achievement_id, model=index.model_id)
+    vectors = list(
+        AchievementVector.objects.filter(listing=achievement_id, model=index.model_id).order_by(
+            "window"
+        )
+    )
     terms = index.terms
     query = Query(
-        vectors=stack([row.vector for row in vectors.order_by("window")]),
+        vectors=stack([row.vector for row in vectors]),
         terms=dict(zip(terms.indices(), terms.values(), strict=True)),
+        languages=[row.language for row in vectors],
     )
     found = find_candidates(
         "demand",
