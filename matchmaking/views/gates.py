@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from django.core.exceptions import PermissionDenied
 from django.db.models import Prefetch, QuerySet
+from django.http import QueryDict
 from django.shortcuts import get_object_or_404
 from django.utils.translation import gettext as _
 
+from accounts.http import UserRequest
 from accounts.models import ManagerProfile, User
 from accounts.permissions import is_operator, manager_profile
 from catalog.models import Achievement, Demand, Listing
@@ -86,3 +88,8 @@ def require_manager(user: User) -> ManagerProfile:
     if profile is None:
         raise PermissionDenied(_("This page is for certified technology managers only."))
     return profile
+
+
+def posted(request: UserRequest) -> QueryDict | None:
+    """Return what was sent, also when it is empty: an empty form was sent too."""
+    return request.POST if request.method == "POST" else None

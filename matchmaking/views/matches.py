@@ -36,6 +36,7 @@ from matchmaking.views.gates import (
     get_match,
     get_own_listing,
     get_own_side,
+    posted,
 )
 from matchmaking.workflow import IllegalMove, MatchStatus, Side
 
@@ -366,7 +367,7 @@ def match_consent(request: UserRequest, number: str) -> HttpResponse:
     if request.method == "POST" and match.status == MatchStatus.APPROVED and not allowed:
         raise PermissionDenied(_("Only owners and editors of an organization answer for it."))
     given = {"answer": request.GET.get("answer", "")} if "answer" in request.GET else None
-    form = ConsentForm(request.POST or None, match=match, initial=given)
+    form = ConsentForm(posted(request), match=match, initial=given)
     problem, status = "", 200
     if request.method == "POST" and form.is_valid():
         agreed = form.cleaned_data["answer"] == ConsentForm.AGREE

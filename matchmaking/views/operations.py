@@ -31,7 +31,7 @@ from matchmaking import permissions, presenting
 from matchmaking.forms import ReassignForm
 from matchmaking.models import Match, MatchEvent, Review, index_model
 from matchmaking.services.assignment import reassign
-from matchmaking.views.gates import PAGE_SIZE, require_operator
+from matchmaking.views.gates import PAGE_SIZE, posted, require_operator
 from matchmaking.workflow import IllegalMove, MatchStatus
 
 AUDIT_PAGE_SIZE = 50
@@ -315,7 +315,7 @@ def ops_reassign(request: UserRequest, number: str) -> HttpResponse:
     """Give one match to another manager; those with a tie are not offered."""
     require_operator(request.user)
     match = get_object_or_404(Match.objects.by_number(number).with_listings())
-    form = ReassignForm(request.POST or None, match=match)
+    form = ReassignForm(posted(request), match=match)
     problem, status = "", 200
     if request.method == "POST" and form.is_valid():
         to = form.cleaned_data["to"]

@@ -27,7 +27,7 @@ from matchmaking import permissions, presenting
 from matchmaking.forms import DecisionForm, HandBackForm, ReferForm, managers_for
 from matchmaking.models import Match, Review
 from matchmaking.services.reviews import accept_review, hand_back, refer, submit_review
-from matchmaking.views.gates import PAGE_SIZE, get_review, last_review, require_manager
+from matchmaking.views.gates import PAGE_SIZE, get_review, last_review, posted, require_manager
 from matchmaking.views.matches import evidence
 from matchmaking.workflow import Decision, IllegalMove, MatchStatus, ReviewStatus
 
@@ -235,7 +235,7 @@ def match_review(request: UserRequest, number: str) -> HttpResponse:
     if request.method == "POST" and request.POST.get("action") == "accept":
         return _accept(request, review, number)
 
-    form = DecisionForm(request.POST or None, match=review.match)
+    form = DecisionForm(posted(request), match=review.match)
     if request.method == "POST":
         if review.status != ReviewStatus.ACCEPTED:
             sentence = (
@@ -304,7 +304,7 @@ def match_conflict(request: UserRequest, number: str) -> HttpResponse:
         return _too_late(request, number, _("This review is closed already."), "")
     # One who has a tie already must be able to hand back, blind.
     accepted = review.status == ReviewStatus.ACCEPTED and not _is_barred(request.user, review)
-    form = HandBackForm(request.POST or None)
+    form = HandBackForm(posted(request))
     if request.method == "POST" and form.is_valid():
         try:
             hand_back(
@@ -339,7 +339,7 @@ def match_refer(request: UserRequest, number: str) -> HttpResponse:
         return _conflicted(request, review)
     if not review.is_open:
         return _too_late(request, number, _("This review is closed already."), "")
-    form = ReferForm(request.POST or None, match=review.match, actor=request.user)
+    form = ReferForm(posted(request), match=review.match, actor=request.user)
     if request.method == "POST" and form.is_valid():
         note = form.cleaned_data["note"]
         try:
