@@ -221,6 +221,9 @@ _HEAD = re.compile(
 _NUMBERS = re.compile(r"[0-9]+(?:\.[0-9]+)?")
 
 
+_NAME_END = re.compile("[\ufffc在由从为是约:= ]")
+
+
 def _head(text: str) -> re.Match[str] | None:
     return _HEAD.search(_canonical(text).rstrip(" :=为是约达在由从\ufffc"))
 
@@ -630,10 +633,9 @@ def _belonging(
         said = passage.folded[mention.start : mention.end] + between
         if not _same_sort(required.name, said + passage.folded[quantity.start : quantity.end]):
             continue
-        heads = {
-            m.group() for text in (required.name, said) if (m := _head(text.split("\ufffc")[0]))
-        }
-        if len(heads) > 1:
+        # 清洗周期由 12 d 延长到 75 d: what the sentence names is a 周期, no 清洗时间
+        heads = [_head(required.name), _head(_NAME_END.split(said)[0])]
+        if heads[0] and heads[1] and heads[0].group() != heads[1].group():
             continue
         return quantity
     for quantity in reversed(fitting):  # "6 mm hardened depth", "0.41 mm 的圆度偏差"
