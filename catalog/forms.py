@@ -8,14 +8,20 @@ import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from django import forms
 from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
 from django.http import QueryDict
 from django.utils import timezone
-from django.utils.translation import get_language, gettext_lazy, ngettext_lazy
+from django.utils.translation import (
+    get_language,
+    gettext_lazy,
+    ngettext_lazy,
+    pgettext,
+    pgettext_lazy,
+)
 from django.utils.translation import gettext as _
 
 from accounts.fields import LineField, TextField
@@ -44,7 +50,7 @@ from catalog.services.publishing import check_complete
 from catalog.workflow import ListingDecision, ListingReason, ListingStatus
 
 if TYPE_CHECKING:
-    from django_stubs_ext import StrOrPromise
+    pass
 
 KEYWORD_LIMIT = 10
 KEYWORD_LENGTH = 40
@@ -131,7 +137,7 @@ class WanField(forms.DecimalField):
             **kwargs,
         )
 
-    def to_python(self, value: Any) -> Decimal | None:
+    def to_python(self, value: Any) -> Any:
         text = clean_line(str(value or ""))
         text = re.sub(r"[,，\s]|万元?$", "", text)
         # A long or scientific figure costs time to compare, and is none.
@@ -152,7 +158,7 @@ class WanField(forms.DecimalField):
 class KeywordsField(ShortText):
     """Words divided by commas of either kind, kept as a list."""
 
-    def clean(self, value: Any) -> list[str]:  # type: ignore[override]
+    def clean(self, value: Any) -> list[str]:
         text = super().clean(value)
         words = [word.strip() for word in re.split(r"[,，、;；]", text)]
         words = list(dict.fromkeys(word for word in words if word))
@@ -206,13 +212,25 @@ class DayField(forms.DateField):
             )
 
 
-class ListingForm(forms.Form):
+class _NeededInTheEnd(forms.Form):
+    """Fields that the page does not call optional, though not every way through needs them."""
+
+    NEEDED: ClassVar[tuple[str, ...]] = ()
+    use_required_attribute = False
+
+    def full_clean(self) -> None:
+        for name in self.NEEDED:
+            self.fields[name].required = False
+        super().full_clean()
+        for name in self.NEEDED:
+            self.fields[name].required = True
+
+
+class ListingForm(_NeededInTheEnd):
     """What both lists ask for. `submitting` decides whether it must be complete.
 
     A draft may be saved half written; only its title is needed, to find it again.
     """
-
-    use_required_attribute = False
 
     owner = forms.ModelChoiceField(
         label=gettext_lazy("Organization"),
@@ -294,15 +312,6 @@ class ListingForm(forms.Form):
         code = self.listing.industry if self.listing is not None else ""
         return [(code, f"{code} {industry_name(code)}")] if code and len(code) != 3 else []
 
-    def full_clean(self) -> None:
-        # The page marks optional fields; those that are needed in the end are not marked, but a
-        # draft may leave them out.
-        for name in self.NEEDED:
-            self.fields[name].required = False
-        super().full_clean()
-        for name in self.NEEDED:
-            self.fields[name].required = True
-
     def clean_valid_until(self) -> dt.date | None:
         day: dt.date | None = self.cleaned_data["valid_until"]
         if day is not None and day <= timezone.localdate():
@@ -337,8 +346,8 @@ class ListingForm(forms.Form):
                 if field not in self.errors:
                     self.add_error(field, errors)
         for leak in find_leaks(content, owner):
-            field = leak.field if leak.field in self.fields else None
-            self.add_error(field, leak_sentence(leak.snippet, str(leak.kind.label)))
+            place = leak.field if leak.field in self.fields else None
+            self.add_error(place, leak_sentence(leak.snippet, str(leak.kind.label)))
         if not owner.is_verified:
             self.add_error(
                 None,
@@ -358,12 +367,12 @@ def leak_sentence(snippet: str, kind: str) -> str:
     }
 
 
-def _hints(kind: str) -> dict[str, StrOrPromise]:
+def _hints(kind: str) -> dict[str, str]:
     common = {
         "keywords": _("Up to 10, divided by commas. Example: %(example)s")
         % {"example": _("induction hardening, slewing bearing, distortion")},
         "valid_until": _("After this day it leaves the list unless you confirm that it is true."),
-        "language": _("The language you write in."),
+        "industry": _("Where it is used. Type to search, or choose from the list."),
     }
     if kind == "demand":
         return common | {
@@ -381,8 +390,14 @@ def _hints(kind: str) -> dict[str, StrOrPromise]:
             },
             "body": _(
                 "Members of verified organizations can read it. How it is done today, what you "
-                "tried and why that failed, conditions on site."
-            ),
+                "tried and why that failed, conditions on site. Example: %(example)s"
+            )
+            % {
+                "example": _(
+                    "We harden in segments at medium frequency; the joint stays soft, and grinding "
+                    "takes off more than 1.2 mm. Flexible supports did not help."
+                )
+            },
             "region": _("Where it is to be used."),
             "trl": _("The least level you can work with."),
             "money_min": _("Leave both empty when it is negotiable."),
@@ -402,15 +417,24 @@ def _hints(kind: str) -> dict[str, StrOrPromise]:
         },
         "body": _(
             "Members of verified organizations can read it. How it works, what was measured and "
-            "where, what is still missing."
-        ),
+            "where, what is still missing. Example: %(example)s"
+        )
+        % {
+            "example": _(
+                "Tested on 46 rings on a pilot line, report of a third party; rings above 4 m have "
+                "not been tried."
+            )
+        },
         "region": _("Where the team is."),
         "trl": _("The level that you can prove."),
         "money_min": _("Leave both empty when it is negotiable."),
     }
 
 
-HARDNESS = (("hard", gettext_lazy("Must have")), ("soft", gettext_lazy("Nice to have")))
+HARDNESS = (
+    ("hard", pgettext_lazy("tag", "Must have")),
+    ("soft", pgettext_lazy("tag", "Nice to have")),
+)
 
 
 class IndicatorForm(forms.Form):
@@ -423,7 +447,7 @@ class IndicatorForm(forms.Form):
     value = ShortText(label=gettext_lazy("Value"), required=False, max_length=40)
     high = ShortText(label=gettext_lazy("Up to"), required=False, max_length=40)
     unit = ShortText(label=gettext_lazy("Unit"), required=False, max_length=40)
-    kind = forms.ChoiceField(label=gettext_lazy("Kind"), required=False, choices=HARDNESS)
+    kind = forms.ChoiceField(label=gettext_lazy("Importance"), required=False, choices=HARDNESS)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -475,7 +499,15 @@ class _IndicatorFormSet(_RowsBase):
     default_error_messages = {  # noqa: RUF012
         **forms.BaseFormSet.default_error_messages,
         "too_many_forms": _TOO_MANY_ROWS,
+        "missing_management_form": gettext_lazy(
+            "The rows of indicators have not arrived whole. Try again."
+        ),
     }
+
+    def clean(self) -> None:
+        if self.management_form.cleaned_data["TOTAL_FORMS"] < 0:
+            # Reading it as “no rows” would delete what is stored.
+            raise ValidationError(_("The rows of indicators have not arrived whole. Try again."))
 
     def rows(self) -> list[dict[str, Any]]:
         """Return the indicators as they are stored. Call it when the set is valid."""
@@ -487,7 +519,7 @@ class _IndicatorFormSet(_RowsBase):
         return [row for row in kept if row]
 
 
-IndicatorFormSet = forms.formset_factory(
+_made = forms.formset_factory(
     IndicatorForm,
     formset=_IndicatorFormSet,
     extra=0,
@@ -497,6 +529,7 @@ IndicatorFormSet = forms.formset_factory(
     validate_max=True,
     can_delete=True,
 )
+IndicatorFormSet = cast("type[_IndicatorFormSet]", _made)
 
 
 def initial_rows(listing: Listing | None) -> list[dict[str, Any]]:
@@ -557,7 +590,7 @@ def problems(form: ListingForm, rows: _IndicatorFormSet) -> Iterator[Problem]:
     for text in form.non_field_errors():
         yield Problem("", "", str(text))
     for text in rows.non_form_errors():
-        yield Problem("indicators", _("Indicators"), str(text))
+        yield Problem("indicators", pgettext("listing", "Indicators"), str(text))
     before_rows = ("owner", "title", "summary", "body", "keywords")
     names = list(form.fields)
     for name in (name for name in names if name in before_rows):
@@ -622,8 +655,10 @@ class ConfirmForm(forms.Form):
         return day
 
 
-class DecisionForm(forms.Form):
+class DecisionForm(_NeededInTheEnd):
     """What a reviewer says of a submitted listing."""
+
+    NEEDED = ("reason",)
 
     decision = forms.ChoiceField(
         label=gettext_lazy("Your decision"),

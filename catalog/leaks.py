@@ -44,12 +44,17 @@ class Leak:
     kind: LeakKind
 
 
+# Every repetition is bounded and starts at the beginning of a run: 20,000 characters of anything
+# are read in milliseconds.
 _EMAIL = re.compile(
-    r"[\w.+-]+\s?(?:@|\(at\)|\[at\]|#at#)\s?[a-z0-9-]+(?:\.[a-z0-9-]+)+", re.IGNORECASE
+    r"(?<![a-z0-9._+-])[a-z0-9._+-]{1,64}\s?(?:@|\(at\)|\[at\]|#at#)\s?"
+    r"[a-z0-9-]{1,63}(?:\.[a-z0-9-]{1,63}){1,6}",
+    re.IGNORECASE,
 )
 _SITE = re.compile(
     r"(?:https?://|www\.)[^\s,;。，；）)]+"
-    r"|(?<![\w@.-])[a-z0-9-]{2,}(?:\.[a-z0-9-]+)*\.(?:com|cn|net|org|edu|gov|tech)(?![\w-])",
+    r"|(?<![a-z0-9@._-])(?!(?:asp|ado|vb)\.net)[a-z0-9-]{2,63}(?:\.[a-z0-9-]{1,63}){0,4}"
+    r"\.(?:com|cn|net|org|edu|gov|tech)(?![a-z0-9_-])",
     re.IGNORECASE,
 )
 # Mobile numbers however they are grouped, landlines with their area code, 400 numbers.

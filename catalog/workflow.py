@@ -2,6 +2,7 @@
 
 from django.db.models import TextChoices
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 
 class IllegalMove(Exception):
@@ -10,15 +11,15 @@ class IllegalMove(Exception):
 
 class ListingStatus(TextChoices):
     DRAFT = "draft", _("Draft")
-    SUBMITTED = "submitted", _("Submitted")
+    SUBMITTED = "submitted", pgettext_lazy("listing", "Submitted")
     NEEDS_INFO = "needs_info", _("Needs info")
     REJECTED = "rejected", _("Rejected")
     PUBLISHED = "published", _("Published")
     EXPIRED = "expired", _("Expired")
     FULFILLED = "fulfilled", _("Fulfilled")
     TRANSFERRED = "transferred", _("Transferred")
-    CLOSED = "closed", _("Closed")
-    SUSPENDED = "suspended", _("Suspended")
+    CLOSED = "closed", pgettext_lazy("listing", "Closed")
+    SUSPENDED = "suspended", pgettext_lazy("listing", "Suspended")
     WITHDRAWN = "withdrawn", _("Withdrawn")
 
 

@@ -103,13 +103,13 @@ def _sentence(filters: Filters, count: int, found: SearchResult | None) -> str:
         # The search stops there; what it left behind was not counted.
         text = (
             ngettext(
-                "The closest demand to “%(words)s”",
+                "The %(count)s closest demand to “%(words)s”",
                 "The %(count)s closest demands to “%(words)s”, best first",
                 count,
             )
             if filters.kind == "demand"
             else ngettext(
-                "The closest achievement to “%(words)s”",
+                "The %(count)s closest achievement to “%(words)s”",
                 "The %(count)s closest achievements to “%(words)s”, best first",
                 count,
             )
@@ -225,7 +225,7 @@ def my_listings(request: UserRequest, kind: str) -> HttpResponse:
     page = page_of(shown, request.GET.get("page", "1"))
     labels = {
         "todo": _("For you to do"),
-        "waiting": _("Being checked"),
+        "waiting": _("Waiting for the check"),
         "published": _("Published"),
         "ended": _("Ended"),
     }

@@ -11,6 +11,7 @@ from django.db.models import Value
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
+from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
@@ -129,13 +130,20 @@ def listing_review(request: UserRequest, number: str) -> HttpResponse:
             "sees_owner": may_see_owner(request.user, listing),
             "events": ListingEvent.objects.filter(**{kind: listing}).order_by("pk"),
             "leaks": [
-                (listing._meta.get_field(leak.field).verbose_name, sentence)
+                (
+                    field_label(listing, leak.field),
+                    leak_sentence(leak.snippet, str(leak.kind.label)),
+                )
                 for leak in find_leaks(listing, listing.owner)
-                for sentence in [leak_sentence(leak.snippet, str(leak.kind.label))]
             ],
         },
         status=409 if problem else 200,
     )
+
+
+def field_label(listing: Listing, name: str) -> str:
+    field = listing._meta.get_field(name)
+    return capfirst(str(getattr(field, "verbose_name", name)))
 
 
 def _decide(request: UserRequest, listing: Listing, form: DecisionForm) -> None:
