@@ -93,15 +93,16 @@ def match_demand(*, demand_id: int) -> Outcome | None:
     Safe to run twice at once: runs of one demand wait for each other, and the second finds
     everything as it should be. A match that a person has touched is never taken away.
     """
-    index = DemandIndex.objects.select_related("listing__owner").filter(listing=demand_id).first()
-    if index is None or not index.listing.is_live or index.version != index.listing.version:
-        return None
-    demand = index.listing
-    ranked, grids = rank_all(demand, index)
     with transaction.atomic():
-        locked = Demand.objects.select_for_update().get(pk=demand.pk)
-        if not locked.is_live or locked.version != demand.version:
-            return None  # changed while we compared; its own task is on the way
+        # Both rows are held while we compare, a tenth of a second. Otherwise a slower run could
+        # write an older result over a newer one, or undo what `mark_unmatched` notes meanwhile.
+        demand = Demand.objects.select_for_update(no_key=True).filter(pk=demand_id).first()
+        index = DemandIndex.objects.select_for_update().filter(listing=demand_id).first()
+        if demand is None or index is None:
+            return None
+        if not demand.is_live or index.version != demand.version:
+            return None
+        ranked, grids = rank_all(demand, index)
         compared = AchievementIndex.objects.filter(listing__status=ListingStatus.PUBLISHED).count()
         outcome = _store(demand, index, ranked, grids)
         DemandIndex.objects.filter(pk=index.pk).update(
@@ -324,7 +325,11 @@ def demands_to_match(achievement_id: int) -> list[int]:
 
 def mark_unmatched(demand_ids: Sequence[int]) -> None:
     """Have the next sweep compare these demands again."""
-    DemandIndex.objects.filter(pk__in=demand_ids).update(matched_version=0)
+    with transaction.atomic():
+        # In one order, so that two that mark the same demands do not dead-lock.
+        rows = DemandIndex.objects.select_for_update().filter(pk__in=demand_ids).order_by("pk")
+        marked = list(rows.values_list("pk", flat=True))
+        DemandIndex.objects.filter(pk__in=marked).update(matched_version=0)
 
 
 def mark_offered(achievement_ids: Sequence[int]) -> None:
