@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from django.http import HttpRequest
-from django.urls import NoReverseMatch, reverse
+from django.urls import reverse
 from django.utils.functional import SimpleLazyObject
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
-from accounts.models import Membership, OrganizationKind, User
+from accounts.models import Membership, OrganizationKind
 from accounts.navigation import Role, waiting_for
 from accounts.permissions import manager_profile
 
@@ -49,8 +50,11 @@ class Navigation:
     others: list[Role] = field(default_factory=list)
 
 
-DEMANDS = Entry("demand_list", _("Demands"), also=("demand_detail",))
-ACHIEVEMENTS = Entry("achievement_list", _("Achievements"), also=("achievement_detail",))
+# A context of their own: elsewhere these words mean the things, here the lists of them.
+DEMANDS = Entry("demand_list", pgettext_lazy("navigation", "Demands"), also=("demand_detail",))
+ACHIEVEMENTS = Entry(
+    "achievement_list", pgettext_lazy("navigation", "Achievements"), also=("achievement_detail",)
+)
 MANAGERS = Entry("manager_list", _("Technology managers"))
 MY_DEMANDS = Entry(
     "my_demands", _("My demands"), also=("demand_new", "demand_edit", "demand_matches")
@@ -61,7 +65,12 @@ MY_ACHIEVEMENTS = Entry(
     also=("achievement_new", "achievement_edit", "achievement_matches"),
 )
 MY_ANSWERS = Entry("my_answers", _("Waiting for me"), "answers", also=("match_consent",))
-LISTING_QUEUE = Entry("listing_queue", _("Listings to check"), "listings", also=("listing_review",))
+LISTING_QUEUE = Entry(
+    "listing_queue",
+    pgettext_lazy("navigation", "Listings to check"),
+    "listings",
+    also=("listing_review",),
+)
 
 VISITOR = (DEMANDS, ACHIEVEMENTS, MANAGERS)
 NEWCOMER = (Entry("organization", _("My organization")), DEMANDS, ACHIEVEMENTS, MANAGERS)
@@ -101,7 +110,7 @@ def _navigation(request: HttpRequest) -> Navigation:
     if not getattr(request, "user", None) or not request.user.is_authenticated:
         return Navigation(links=_links(VISITOR, {}, here))
 
-    user = cast(User, request.user)
+    user = request.user
     memberships = list(Membership.objects.active().filter(user=user).select_related("organization"))
     profile = manager_profile(user)
     roles = [
@@ -118,6 +127,8 @@ def _navigation(request: HttpRequest) -> Navigation:
     chosen = request.session.get(SESSION_KEY)
     role = next((role for role in roles if role == chosen), roles[0])
 
+    entries: tuple[Entry, ...]
+    title: StrOrPromise
     if role == Role.OPERATOR:
         entries, title = OPERATOR, role.label
     elif role == Role.MANAGER and profile is not None:
@@ -147,13 +158,9 @@ def _member_entries(kinds: Iterable[OrganizationKind]) -> tuple[Entry, ...]:
 def _links(entries: Iterable[Entry], counts: dict[str, int], here: str | None) -> list[Link]:
     links = []
     for entry in entries:
-        try:
-            url = reverse(entry.name)
-        except NoReverseMatch:
-            continue
         links.append(
             Link(
-                url=url,
+                url=reverse(entry.name),
                 label=entry.label,
                 count=counts.get(entry.count, 0),
                 current=here == entry.name or here in entry.also,

@@ -309,9 +309,7 @@ class AccountEvent(models.Model):
         INTEREST = "interest", _("declared an interest")
 
     actor = models.ForeignKey(User, models.PROTECT, null=True, related_name="+")
-    organization = models.ForeignKey(
-        Organization, models.PROTECT, null=True, related_name="events"
-    )
+    organization = models.ForeignKey(Organization, models.PROTECT, null=True, related_name="events")
     # The person whom the step is about, where it is not the organization itself.
     subject = models.ForeignKey(User, models.PROTECT, null=True, related_name="events")
     verb = models.CharField(max_length=10, choices=Verb)

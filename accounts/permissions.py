@@ -81,9 +81,11 @@ def can_write_for(user: User, organization_id: int) -> bool:
 
 
 def owns(user: User, organization_id: int) -> bool:
-    return Membership.objects.active().filter(
-        user=user, organization=organization_id, role=MembershipRole.OWNER
-    ).exists()
+    return (
+        Membership.objects.active()
+        .filter(user=user, organization=organization_id, role=MembershipRole.OWNER)
+        .exists()
+    )
 
 
 def has_tie(user: User, organization_ids: list[int]) -> bool:

@@ -1,6 +1,6 @@
 """Every text of the site that people read: where it is written, and what is not translated.
 
-    python -m tests.messages            what is missing, by catalogue
+python -m tests.messages            what is missing, by catalogue
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 from babel.messages.extract import extract_javascript
 from babel.messages.pofile import read_po
@@ -78,8 +79,9 @@ def in_template(path: Path) -> Iterator[Message]:
     code = re.sub(r"\bu(?=['\"])", "", code)
     keywords = {"gettext": None, "_": None, "ngettext": (1, 2), "pgettext": ((1, "c"), 2)}
     found = extract_javascript(BytesIO(code.encode()), keywords, [], {"encoding": "utf8"})
-    for line, name, texts, _comments in found:
-        parts = [texts] if isinstance(texts, str) else [part for part in texts if part]
+    for line, name, given, _comments in found:
+        texts: Any = given  # one text, or a tuple with None for what is no text
+        parts = [str(part) for part in ([texts] if isinstance(texts, str) else texts) if part]
         if name == "pgettext":
             yield Message(parts[1], "", parts[0], where, line)
         elif name == "ngettext":
@@ -107,11 +109,15 @@ def translations(path: Path) -> dict[tuple[str, str], str | tuple[str, ...]]:
         return {}
     with path.open("rb") as file:
         catalog = read_po(file, locale="zh_Hans")
-    return {
-        (entry.context or "", entry.id if isinstance(entry.id, str) else entry.id[0]): entry.string
-        for entry in catalog
-        if entry.id and not entry.fuzzy
-    }
+    found: dict[tuple[str, str], str | tuple[str, ...]] = {}
+    for entry in catalog:
+        if entry.id and not entry.fuzzy:
+            text = entry.id if isinstance(entry.id, str) else entry.id[0]
+            chinese = entry.string or ""
+            found[entry.context or "", text] = (
+                chinese if isinstance(chinese, str) else tuple(chinese)
+            )
+    return found
 
 
 def all_translations() -> dict[tuple[str, str], str | tuple[str, ...]]:

@@ -13,7 +13,7 @@ from django.forms.boundfield import BoundField
 from django.template.context import Context
 from django.templatetags.static import static
 from django.utils import timezone
-from django.utils.formats import date_format, number_format
+from django.utils.formats import date_format
 from django.utils.html import escape, format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import get_language, ngettext
@@ -96,7 +96,7 @@ def _short(number: Decimal) -> str:
     """Write at most two decimals, and none that are zero."""
     rounded = number.quantize(Decimal("0.01"), ROUND_HALF_UP).normalize()
     places = max(0, -int(rounded.as_tuple().exponent))
-    return number_format(rounded, decimal_pos=places, use_l10n=True, force_grouping=True)
+    return f"{rounded:,.{places}f}"
 
 
 def _amount(yuan: int) -> str:
@@ -309,10 +309,16 @@ def error_summary(*given: forms.BaseForm | None) -> dict[str, Any]:
     for form in given:
         if form is None or not form.is_bound:
             continue
-        items += [{"target": "", "label": "", "text": text} for text in form.non_field_errors()]
+        items += [
+            {"target": "", "label": "", "text": str(text)} for text in form.non_field_errors()
+        ]
         for bound in form:
             items += [
-                {"target": bound.id_for_label or bound.auto_id, "label": bound.label, "text": text}
+                {
+                    "target": bound.id_for_label or bound.auto_id,
+                    "label": str(bound.label),
+                    "text": str(text),
+                }
                 for text in bound.errors
             ]
     return {"items": items}

@@ -33,7 +33,8 @@ def _get_organization(request: UserRequest, pk: int) -> Organization:
     rows = with_clock(Organization.objects.all())
     if not is_operator(request.user):
         rows = rows.filter(memberships__user=request.user, memberships__is_active=True)
-    return get_object_or_404(rows, pk=pk)
+    organization: Organization = get_object_or_404(rows, pk=pk)
+    return organization
 
 
 def _get_own(request: UserRequest, pk: int) -> Organization:

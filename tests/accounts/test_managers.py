@@ -257,9 +257,9 @@ def test_a_tie_is_declared_by_credit_code(client):
     assert (interest.organization, interest.kind) == (organization, "interest")
     assert "已经申报过" in client.post(reverse("settings_profile"), form).content.decode()
     form["interest-credit_code"] = make_credit_code(800_001)
-    assert "没有用这个信用代码登记" in client.post(
-        reverse("settings_profile"), form
-    ).content.decode()
+    assert (
+        "没有用这个信用代码登记" in client.post(reverse("settings_profile"), form).content.decode()
+    )
     assert manager.manager_profile.interests.count() == 1
 
 
@@ -280,7 +280,12 @@ def test_a_profile_is_changed_and_no_more_than_that(client):
     client.force_login(person)
     client.post(
         reverse("settings_profile"),
-        {"form_name": "person", "name": "新名", "phone": "", "is_operator": "on", "email": "a@b.cn"},
+        {
+            "form_name": "person",
+            "name": "新名",
+            "is_operator": "on",
+            "email": "a@b.cn",
+        },
     )
     before = person.email
     person.refresh_from_db()
