@@ -14,6 +14,7 @@ import statistics
 import time
 import warnings
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -106,15 +107,13 @@ def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.dev")
     from django.conf import settings
 
-    from matchmaking.retrieval.encoders import load_encoder, model_path
+    from matchmaking.retrieval.encoders import load_encoder, model_path, silence_transformers
 
     encoder = load_encoder(settings.EMBEDDING_MODEL)
     warnings.simplefilter("ignore")
     from sentence_transformers import SentenceTransformer
-    from transformers.utils import logging as transformers_logging
 
-    transformers_logging.disable_progress_bar()
-    transformers_logging.set_verbosity_error()
+    silence_transformers()
     plain = SentenceTransformer(str(model_path(settings.EMBEDDING_MODEL)), device="cpu")
 
     texts = make_texts(options.texts)
@@ -136,11 +135,11 @@ def main() -> None:
     for _ in range(options.rounds):
         taken, expected = seconds(plain_passages)
         theirs.append(taken)
-        taken, vectors = seconds(lambda: encoder.encode_passages(texts))
+        taken, vectors = seconds(partial(encoder.encode_passages, texts))
         ours.append(taken)
     for text in queries:
-        their_query.append(seconds(lambda text=text: plain_query(text))[0])
-        our_query.append(seconds(lambda text=text: encoder.encode_queries([text]))[0])
+        their_query.append(seconds(partial(plain_query, text))[0])
+        our_query.append(seconds(partial(encoder.encode_queries, [text]))[0])
     expected = expected / np.linalg.norm(expected, axis=1, keepdims=True)
     cosines = (vectors * expected).sum(axis=1)
 

@@ -86,13 +86,13 @@ def read(path: Path) -> E5S1:
     cursor = _Cursor(memoryview(path.read_bytes()))
     if cursor.take(4) != MAGIC:
         raise BadModelFile(f"{path.name} is not an E5S1 model file.")
-    version, *sizes, epsilon, block = cursor.numbers("I7ifi")
+    version, *shape_fields, block = cursor.numbers("I7ifi")
     if (version, block) != (VERSION, BLOCK):
         raise BadModelFile(
             f"{path.name} is E5S1 version {version} with blocks of {block};"
             f" only version {VERSION} with blocks of {BLOCK} is understood."
         )
-    shape = Shape(*sizes, epsilon=epsilon)
+    shape = Shape(*shape_fields)
     vocabulary = _read_vocabulary(cursor)
     return E5S1(shape, vocabulary, _read_tensors(cursor, shape))
 
@@ -123,6 +123,8 @@ def _read_tensors(cursor: _Cursor, shape: Shape) -> dict[str, NDArray[np.float32
         name = bytes(cursor.take(length)).decode()
         kind, count, offset, size = cursor.numbers("BIQQ")
         data = cursor.data[offset : offset + size]
+        if len(data) != size:
+            raise BadModelFile("The model file ends too early.")
         if kind == _FLOAT32:
             flat = np.frombuffer(data, "<f4").astype(np.float32)
         elif kind == _Q4_0:

@@ -23,7 +23,13 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from matchmaking.retrieval import e5s1
-from matchmaking.retrieval.encoders import EncoderUnavailable, ensure_graph, find_model, has_graph
+from matchmaking.retrieval.encoders import (
+    EncoderUnavailable,
+    ensure_graph,
+    find_model,
+    has_graph,
+    silence_transformers,
+)
 
 MODEL_NAME = "multilingual-e5-small"
 WHEEL_FILE = "e5-small-q4.bin"
@@ -185,10 +191,8 @@ def write_folder(model: e5s1.E5S1, folder: Path) -> None:
     from sentence_transformers.base.modules import Transformer
     from sentence_transformers.sentence_transformer.modules import Normalize, Pooling
     from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
-    from transformers.utils import logging as transformers_logging
 
-    transformers_logging.disable_progress_bar()
-    transformers_logging.set_verbosity_error()
+    silence_transformers()
     shape = model.shape
     bert = BertModel(
         BertConfig(
@@ -220,7 +224,8 @@ def write_folder(model: e5s1.E5S1, folder: Path) -> None:
         "unk_token": model.vocabulary.unknown,
         "mask_token": len(model.vocabulary.pieces) - 1,
     }
-    tokenizer = PreTrainedTokenizerFast(
+    fast: Any = PreTrainedTokenizerFast  # not typed
+    tokenizer = fast(
         tokenizer_object=build_tokenizer(model.vocabulary),
         model_max_length=shape.positions,
         **{name: model.vocabulary.pieces[piece][0] for name, piece in special.items()},

@@ -1,0 +1,219 @@
+import json
+import subprocess
+import sys
+
+import pytest
+from django.core.checks import run_checks
+from django.db import connection
+
+from matchmaking import checks
+
+
+def make_model_folder(folder, *, hidden=384, pooling=None, dense=None):
+    modules = [{"path": "", "type": "sentence_transformers.base.modules.transformer.Transformer"}]
+    (folder / "config.json").write_text(json.dumps({"hidden_size": hidden}))
+    for name, config in (("Pooling", pooling), ("Dense", dense)):
+        if config is not None:
+            (folder / name).mkdir()
+            (folder / name / "config.json").write_text(json.dumps(config))
+            modules.append({"path": name, "type": f"sentence_transformers.models.{name}"})
+    (folder / "modules.json").write_text(json.dumps(modules))
+    return str(folder)
+
+
+class FakeDatabase:
+    """A PostgreSQL that answers each query with the next of some prepared rows."""
+
+    vendor = "postgresql"
+
+    def __init__(self, *answers):
+        self.answers = list(answers)
+
+    def cursor(self):
+        return self
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        pass
+
+    def execute(self, sql, params=None):
+        self.rows = self.answers.pop(0)
+
+    def fetchone(self):
+        return self.rows[0] if self.rows else None
+
+    def fetchall(self):
+        return self.rows
+
+
+def ask(monkeypatch, *answers):
+    monkeypatch.setattr(checks, "connections", {"default": FakeDatabase(*answers)})
+    return checks.check_vector_database(None, databases=["default"])
+
+
+def test_a_model_that_fits_passes(settings, tmp_path):
+    settings.EMBEDDING_MODEL = make_model_folder(tmp_path, pooling={"embedding_dimension": 384})
+
+    assert checks.check_model_folder(None) == []
+
+
+def test_an_absent_folder_is_an_error_that_names_the_command(settings, tmp_path):
+    settings.EMBEDDING_MODEL = str(tmp_path / "nothing")
+
+    [error] = checks.check_model_folder(None)
+
+    assert error.id == "matchmaking.E001"
+    assert error.is_serious()
+    assert "prepare_model" in error.msg
+
+
+def test_a_folder_without_a_model_is_an_error(settings, tmp_path):
+    settings.EMBEDDING_MODEL = str(tmp_path)
+
+    [error] = checks.check_model_folder(None)
+
+    assert error.id == "matchmaking.E001"
+    assert "holds no model" in error.msg
+
+
+def test_a_hub_model_that_is_not_here_yet_is_a_warning(settings):
+    settings.EMBEDDING_MODEL = "nobody/no-such-model"
+
+    [warning] = checks.check_model_folder(None)
+
+    assert warning.id == "matchmaking.W001"
+    assert not warning.is_serious()
+
+
+@pytest.mark.parametrize(
+    ("modules", "dimension"),
+    [
+        ({"hidden": 768}, 768),
+        ({"hidden": 768, "pooling": {"embedding_dimension": 768, "pooling_mode": "mean"}}, 768),
+        (
+            {
+                "hidden": 100,
+                "pooling": {"word_embedding_dimension": 100, "pooling_mode": ["cls", "mean"]},
+            },
+            200,
+        ),
+        (
+            {
+                "hidden": 100,
+                "pooling": {
+                    "word_embedding_dimension": 100,
+                    "pooling_mode_cls_token": False,
+                    "pooling_mode_mean_tokens": True,
+                    "pooling_mode_max_tokens": True,
+                },
+            },
+            200,
+        ),
+        ({"hidden": 768, "pooling": {}, "dense": {"out_features": 512}}, 512),
+    ],
+)
+def test_another_dimension_is_an_error_that_names_both(settings, tmp_path, modules, dimension):
+    settings.EMBEDDING_MODEL = make_model_folder(tmp_path, **modules)
+
+    [error] = checks.check_model_folder(None)
+
+    assert error.id == "matchmaking.E002"
+    assert f"vectors of {dimension} numbers" in error.msg
+    assert "EMBEDDING_DIMENSION is 384" in error.msg
+
+
+@pytest.mark.django_db
+def test_the_database_of_this_checkout_passes():
+    assert checks.check_vector_database(None, databases=["default"]) == []
+
+
+@pytest.mark.django_db
+def test_columns_of_another_size_are_an_error_each(settings):
+    settings.EMBEDDING_DIMENSION = 768
+
+    errors = checks.check_vector_database(None, databases=["default"])
+
+    assert [error.id for error in errors] == ["matchmaking.E005"] * 2
+    assert "achievementvector is halfvec(384)" in errors[0].msg
+    assert "768" in errors[0].msg
+
+
+@pytest.mark.django_db
+def test_before_the_first_migration_nothing_is_wrong():
+    with connection.cursor() as cursor:
+        for table in checks.VECTOR_TABLES:
+            cursor.execute(f"DROP TABLE {table} CASCADE")
+
+    assert checks.check_vector_database(None, databases=["default"]) == []
+
+
+@pytest.mark.django_db
+def test_the_check_runs_with_the_others_of_the_database(settings):
+    settings.EMBEDDING_DIMENSION = 768
+
+    assert "matchmaking.E005" in {
+        message.id for message in run_checks(tags=["database"], databases=["default"])
+    }
+    assert "matchmaking.E005" not in {message.id for message in run_checks()}
+
+
+def test_a_server_without_pgvector_is_an_error(monkeypatch):
+    [error] = ask(monkeypatch, [], [])
+
+    assert error.id == "matchmaking.E003"
+    assert "0.8 or newer" in error.msg
+
+
+@pytest.mark.parametrize(
+    ("row", "hint"),
+    [
+        (("0.7.4", "0.8.1"), "ALTER EXTENSION vector UPDATE"),
+        (("0.7.4", "0.7.4"), "Install a newer pgvector"),
+        ((None, "0.5.0"), "Install a newer pgvector"),
+    ],
+)
+def test_an_old_pgvector_is_an_error_with_the_way_out(monkeypatch, row, hint):
+    [error] = ask(monkeypatch, [row], [])
+
+    assert error.id == "matchmaking.E004"
+    assert (row[0] or row[1]) in error.msg
+    assert hint in error.hint
+
+
+@pytest.mark.parametrize("row", [("0.8.0", "0.8.0"), (None, "0.8.1"), ("1.0", "1.0")])
+def test_a_new_pgvector_passes_installed_or_not(monkeypatch, row):
+    assert ask(monkeypatch, [row], []) == []
+
+
+def test_a_column_without_a_size_is_an_error(monkeypatch):
+    [error] = ask(monkeypatch, [("0.8.0", "0.8.0")], [("matchmaking_demandvector", "halfvec")])
+
+    assert error.id == "matchmaking.E005"
+
+
+def test_other_databases_are_left_alone(monkeypatch):
+    database = FakeDatabase()
+    database.vendor = "sqlite"
+    monkeypatch.setattr(checks, "connections", {"default": database})
+
+    assert checks.check_vector_database(None, databases=["default"]) == []
+    assert checks.check_vector_database(None) == []
+
+
+def test_the_checks_load_no_library_of_the_model(settings):
+    code = (
+        "import sys, django; django.setup()\n"
+        "from matchmaking import checks; checks.check_model_folder(None)\n"
+        "print({'torch', 'openvino', 'tokenizers', 'transformers'} & set(sys.modules))"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=settings.BASE_DIR,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert result.stdout.strip() == "set()"

@@ -1,0 +1,435 @@
+import json
+import subprocess
+import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+from django.conf import settings as django_settings
+
+from matchmaking.retrieval import encoders
+from matchmaking.retrieval.encoders import BrokenVector, EncoderUnavailable
+
+# One xdist worker loads the model for all tests here.
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("model")]
+
+DEMAND = "需要一种能在零下四十度正常工作的锂电池电解液"
+DEMAND_ENGLISH = "An electrolyte that lets lithium-ion batteries work at minus forty degrees."
+FITTING = "低温电解液配方:锂离子电池在 -40 ℃ 下容量保持率 82 %,已完成中试。"
+OTHER = "基于无人机遥感的小麦条锈病早期识别与预警系统"
+
+
+@pytest.fixture(scope="module")
+def encoder():
+    """The real model, as `make setup` has prepared it."""
+    return encoders.load_encoder(django_settings.EMBEDDING_MODEL)
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory):
+    """A model of another kind: first-token pooling, a dense layer, not normalised."""
+    import torch
+    from sentence_transformers import SentenceTransformer
+    from sentence_transformers.base.modules import Dense, Transformer
+    from sentence_transformers.sentence_transformer.modules import Pooling
+    from transformers import BertConfig, BertModel, BertTokenizer
+
+    torch.manual_seed(7)
+    folder = tmp_path_factory.mktemp("tiny")
+    letters = sorted({char for text in encoders.SAMPLES for char in text.lower() if char != " "})
+    vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *letters]
+    vocabulary += [f"##{char}" for char in letters]
+    (folder / "vocab.txt").write_text("\n".join(vocabulary), "utf-8")
+    tokenizer = BertTokenizer(str(folder / "vocab.txt"), model_max_length=64)
+    bert = BertModel(
+        BertConfig(
+            vocab_size=len(vocabulary),
+            hidden_size=64,
+            num_hidden_layers=2,
+            num_attention_heads=4,
+            intermediate_size=128,
+            max_position_embeddings=64,
+        )
+    )
+    bert.save_pretrained(folder / "bert")
+    tokenizer.save_pretrained(folder / "bert")
+    model = SentenceTransformer(
+        modules=[
+            Transformer(str(folder / "bert")),
+            Pooling(64, "cls"),
+            Dense(64, 48, activation_function=torch.nn.Tanh()),
+        ],
+        device="cpu",
+    )
+    model.save(str(folder / "tiny-model"), create_model_card=False)
+    return folder / "tiny-model"
+
+
+def make_folder(folder):
+    """Files as a model's folder has them, that nothing has to load."""
+    folder.mkdir(exist_ok=True)
+    (folder / "config.json").write_text(
+        json.dumps({"hidden_size": 8, "transformers_version": "5.0"})
+    )
+    (folder / "modules.json").write_text("[]")
+    (folder / "model.safetensors").write_bytes(b"weights")
+    return folder
+
+
+# --- What it answers
+
+
+def test_rows_are_unit_vectors_of_the_stated_dimension(encoder):
+    vectors = encoder.encode_passages([FITTING, OTHER, "水"])
+
+    assert vectors.shape == (3, encoder.dimension) == (3, 384)
+    assert vectors.dtype == np.float32
+    np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
+
+
+def test_it_says_which_model_it_is(encoder):
+    assert encoder.name == "multilingual-e5-small"
+    assert len(encoder.revision) == 64
+
+
+def test_what_fits_is_closer_in_both_languages(encoder):
+    fitting, other = encoder.encode_passages([FITTING, OTHER])
+
+    for demand in encoder.encode_queries([DEMAND, DEMAND_ENGLISH]):
+        assert demand @ fitting > demand @ other + 0.03
+
+
+def test_a_query_and_a_passage_are_encoded_differently(encoder):
+    assert encoder.query_prefix == "query: "
+    assert encoder.passage_prefix == "passage: "
+    [query], [passage] = encoder.encode_queries([OTHER]), encoder.encode_passages([OTHER])
+    assert query @ passage < 0.9999
+
+
+def test_each_text_gets_its_own_vector_whatever_the_lengths(encoder):
+    texts = [(FITTING + OTHER) * (1 + i % 3) + str(i) for i in range(40)] + ["水", "油", "钢"]
+
+    together = encoder.encode_passages(texts)
+    alone = np.concatenate([encoder.encode_passages([text]) for text in texts])
+
+    assert ((together * alone).sum(axis=1) > 0.999).all()
+
+
+def test_no_texts_give_no_rows(encoder):
+    assert encoder.encode_queries([]).shape == (0, 384)
+
+
+def test_tokens_are_counted_without_prefix_and_marks(encoder):
+    assert encoder.count_tokens("") == 0
+    once = encoder.count_tokens(FITTING)
+    assert once < len(FITTING)
+    assert abs(encoder.count_tokens(FITTING + " " + FITTING) - 2 * once) <= 1
+    assert encoder.count_tokens(FITTING * 50) > 1000  # far more than the model reads at once
+
+
+# --- What it refuses
+
+
+@pytest.mark.parametrize("text", ["", "  \n\t", "\x00\x01", "\u200b\u200f", "\u3000"])
+def test_an_empty_text_is_refused_with_its_number(encoder, text):
+    with pytest.raises(ValueError, match="Text number 2 is empty"):
+        encoder.encode_passages([OTHER, text])
+
+
+def test_one_text_instead_of_several_is_refused(encoder):
+    with pytest.raises(TypeError):
+        encoder.encode_passages(OTHER)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, 0.0])
+def test_a_vector_that_means_nothing_is_an_error(encoder, monkeypatch, value):
+    run = encoder._run
+
+    def broken(batch):
+        vectors = run(batch)
+        vectors[-1] = value
+        return vectors
+
+    monkeypatch.setattr(encoder, "_run", broken)
+
+    # The batch is sorted by length: its last text is the longest.
+    with pytest.raises(BrokenVector, match="text number 1"):
+        encoder.encode_passages([FITTING, "水"])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "<script>alert(1)</script>",
+        "'; DROP TABLE matchmaking_match; --",
+        "控制\x00字符\x1b[31m",
+        "\u202eright to left\u202c مرحبا",
+        "half a pair \ud800 of surrogates",
+        "<s></s><pad><mask>",
+        "👩‍🔬" * 300,
+    ],
+)
+def test_hostile_texts_are_texts(encoder, text):
+    assert np.isfinite(encoder.encode_passages([text])).all()
+
+
+def test_a_huge_text_costs_what_a_full_window_costs(encoder):
+    import resource
+
+    beginning = FITTING * 200
+    [expected] = encoder.encode_passages([beginning])
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    start = time.perf_counter()
+
+    vectors = encoder.encode_passages([beginning + "x" * 200_000, "技" * 200_000, "a b " * 50_000])
+
+    assert time.perf_counter() - start < 15
+    assert (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024 < 300
+    assert vectors[0] @ expected > 0.999
+
+
+# --- Threads
+
+
+def test_threads_that_encode_at_once_get_their_own_answers(encoder):
+    texts = [f"{FITTING} 第 {i} 号样品" for i in range(24)]
+    expected = encoder.encode_passages(texts)
+
+    with ThreadPoolExecutor(4) as pool:
+        rows = list(pool.map(lambda text: encoder.encode_passages([text])[0], texts))
+
+    assert ((np.array(rows) * expected).sum(axis=1) > 0.999).all()
+
+
+def test_the_process_loads_one_encoder_though_threads_race(monkeypatch):
+    loaded = []
+
+    def load(setting):
+        time.sleep(0.05)
+        loaded.append(setting)
+        return object()
+
+    monkeypatch.setattr(encoders, "_encoder", None)
+    monkeypatch.setattr(encoders, "load_encoder", load)
+    barrier = threading.Barrier(4)
+
+    def ask():
+        barrier.wait()
+        return encoders.get_encoder()
+
+    with ThreadPoolExecutor(4) as pool:
+        answers = {id(future.result()) for future in [pool.submit(ask) for _ in range(4)]}
+
+    assert len(answers) == len(loaded) == 1
+
+
+def test_a_failed_load_is_tried_again(monkeypatch, settings, tmp_path):
+    monkeypatch.setattr(encoders, "_encoder", None)
+    good = settings.EMBEDDING_MODEL
+    settings.EMBEDDING_MODEL = str(tmp_path / "missing")
+    with pytest.raises(EncoderUnavailable, match="prepare_model"):
+        encoders.get_encoder()
+
+    settings.EMBEDDING_MODEL = good
+
+    assert encoders.get_encoder().dimension == 384
+
+
+def test_a_worker_that_loads_the_model_does_not_import_torch(encoder, settings):
+    code = (
+        "import sys\n"
+        "from matchmaking.retrieval.encoders import get_encoder\n"
+        "get_encoder().encode_queries(['x'])\n"
+        "print({'torch', 'sentence_transformers', 'transformers'} & set(sys.modules))"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=settings.BASE_DIR,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert result.stdout.strip() == "set()"
+
+
+# --- Which model
+
+
+def test_a_hub_model_that_cannot_be_had_is_a_sentence(settings):
+    with pytest.raises(EncoderUnavailable, match=r"nobody/no-such-model is not to be had"):
+        encoders.load_encoder("nobody/no-such-model")
+
+
+def test_a_folder_without_a_model_is_a_sentence(tmp_path):
+    with pytest.raises(EncoderUnavailable, match="holds no model"):
+        encoders.load_encoder(str(tmp_path))
+
+
+def test_a_model_of_another_dimension_is_refused(encoder, settings):
+    settings.EMBEDDING_DIMENSION = 768
+
+    with pytest.raises(EncoderUnavailable, match="384 numbers, but EMBEDDING_DIMENSION is 768"):
+        encoders.load_encoder(settings.EMBEDDING_MODEL)
+
+
+def test_a_relative_folder_is_looked_for_in_the_project(settings, tmp_path):
+    settings.BASE_DIR = tmp_path
+    make_folder(tmp_path / "mine")
+
+    assert encoders.model_path("mine") == tmp_path / "mine"
+
+
+def test_a_snapshot_of_the_hub_keeps_its_commit_as_revision(monkeypatch, tmp_path):
+    (tmp_path / "snapshots").mkdir()
+    snapshot = make_folder(tmp_path / "snapshots" / "0123abcd")
+    monkeypatch.setattr(encoders, "_hub_snapshot", lambda name, offline: snapshot)
+
+    model = encoders.find_model("someone/some-model")
+
+    assert (model.name, model.revision) == ("someone/some-model", "0123abcd")
+
+
+@pytest.mark.parametrize(
+    ("name", "prompts", "expected"),
+    [
+        ("multilingual-e5-small", {}, ("query: ", "passage: ")),
+        ("intfloat/e5-base-v2", {"query": "", "document": ""}, ("query: ", "passage: ")),
+        ("bge-small-zh", {}, ("", "")),
+        ("pipe50", {}, ("", "")),
+        ("bge-small-zh", {"query": "检索: "}, ("检索: ", "")),
+        ("some", {"query": "q: ", "document": "d: "}, ("q: ", "d: ")),
+        ("some-e5", {"query": "q: ", "passage": "p: ", "document": "d: "}, ("q: ", "p: ")),
+    ],
+)
+def test_prefixes_are_the_models_own_or_those_of_e5(name, prompts, expected):
+    assert encoders._prefixes(name, prompts) == expected
+
+
+def test_the_revision_follows_the_weights_and_not_the_library(tmp_path):
+    folder = make_folder(tmp_path / "model")
+    first = encoders.find_model(str(folder)).revision
+
+    assert encoders.find_model(str(folder)).revision == first
+    (folder / "config.json").write_text(
+        json.dumps({"transformers_version": "6.0", "hidden_size": 8})
+    )
+    assert encoders.find_model(str(folder)).revision == first
+    (folder / "model.safetensors").write_bytes(b"other weights")
+    assert encoders.find_model(str(folder)).revision != first
+
+
+def test_the_digest_is_made_once(monkeypatch, tmp_path):
+    folder = make_folder(tmp_path / "model")
+    first = encoders.find_model(str(folder)).revision
+    monkeypatch.setattr(encoders, "_file_digest", lambda path: pytest.fail("digested again"))
+
+    assert encoders.find_model(str(folder)).revision == first
+
+
+# --- Turning a model into a graph
+
+
+def test_any_sentence_transformers_folder_works(tiny, settings, tmp_path):
+    from sentence_transformers import SentenceTransformer
+
+    settings.VAR_DIR = tmp_path
+    settings.EMBEDDING_DIMENSION = 48
+    texts = [*encoders.SAMPLES, "铝合金 " * 100]
+
+    ours = encoders.load_encoder(str(tiny)).encode_passages(texts)
+
+    plain = SentenceTransformer(str(tiny), device="cpu").encode(texts)
+    plain /= np.linalg.norm(plain, axis=1, keepdims=True)
+    assert (ours * plain).sum(axis=1).min() > 0.99
+    assert encoders.folder_dimension(tiny) == 48
+    [graph] = [path for path in (tmp_path / "models" / "openvino").iterdir() if path.is_dir()]
+    assert graph.name.startswith("tiny-model-")
+
+
+def test_a_model_that_suffers_from_8_bits_runs_with_float_weights(
+    tiny, settings, tmp_path, monkeypatch
+):
+    settings.VAR_DIR = tmp_path
+    settings.EMBEDDING_DIMENSION = 48
+    monkeypatch.setattr(encoders, "LEAST_COSINE_INT8", 1.1)
+
+    encoders.load_encoder(str(tiny)).encode_passages(["铝合金"])
+
+    [manifest] = tmp_path.rglob("manifest.json")
+    assert json.loads(manifest.read_text())["weights"] == "float"
+    assert not list(tmp_path.rglob("float.*"))
+
+
+def test_a_graph_that_disagrees_with_the_model_is_refused_and_leaves_nothing(
+    tiny, settings, tmp_path, monkeypatch
+):
+    settings.VAR_DIR = tmp_path
+    settings.EMBEDDING_DIMENSION = 48
+    monkeypatch.setattr(encoders, "LEAST_COSINE_INT8", 1.1)
+    monkeypatch.setattr(encoders, "LEAST_COSINE_FLOAT", 1.1)
+
+    with pytest.raises(EncoderUnavailable, match="does not agree"):
+        encoders.load_encoder(str(tiny))
+
+    assert [path.name for path in (tmp_path / "models" / "openvino").iterdir()] == [".lock"]
+
+
+def test_weights_that_cannot_be_read_are_a_sentence(settings, tmp_path):
+    settings.VAR_DIR = tmp_path / "var"
+    folder = make_folder(tmp_path / "model")
+
+    with pytest.raises(EncoderUnavailable, match="model cannot be turned into an OpenVINO graph"):
+        encoders.load_encoder(str(folder))
+
+
+def test_a_changed_model_gets_a_new_graph_and_the_old_one_goes(settings, tmp_path, monkeypatch):
+    settings.VAR_DIR = tmp_path / "var"
+    folder = make_folder(tmp_path / "model")
+
+    def make(model, target):
+        (target / "manifest.json").write_text(
+            json.dumps({"format": encoders.GRAPH_FORMAT, "source": str(model.path)})
+        )
+
+    monkeypatch.setattr(encoders, "_make_graph", make)
+    first = encoders.ensure_graph(encoders.find_model(str(folder)))
+    assert encoders.ensure_graph(encoders.find_model(str(folder))) == first
+    (folder / "model.safetensors").write_bytes(b"other weights")
+
+    second = encoders.ensure_graph(encoders.find_model(str(folder)))
+
+    assert second.exists()
+    assert not first.exists()
+
+
+def test_two_that_need_the_graph_make_it_once(settings, tmp_path, monkeypatch):
+    settings.VAR_DIR = tmp_path / "var"
+    model = encoders.find_model(str(make_folder(tmp_path / "model")))
+    made = []
+
+    def make(model, target):
+        time.sleep(0.1)
+        made.append(target)
+        (target / "manifest.json").write_text(json.dumps({"format": encoders.GRAPH_FORMAT}))
+
+    monkeypatch.setattr(encoders, "_make_graph", make)
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(encoders.ensure_graph, [model, model]))
+
+    assert len(made) == 1
+
+
+@pytest.mark.parametrize(
+    "lengths", [[], [5], [600] * 3, [3] * 200, [512, 1, 300, 300, 2, 7, 80] * 20]
+)
+def test_batches_hold_every_text_once_and_stay_small(lengths):
+    batches = list(encoders._batches(lengths))
+
+    assert sorted(index for batch in batches for index in batch) == list(range(len(lengths)))
+    for batch in batches:
+        assert len(batch) <= encoders.BATCH_TEXTS
+        tokens = len(batch) * max(lengths[index] for index in batch)
+        assert len(batch) == 1 or tokens <= encoders.BATCH_TOKENS
