@@ -35,6 +35,14 @@ def _prepare() -> None:
 
     from config import env
 
+    demo = env.flag("KEQIAO_DEMO", True)
+    # The mark tells a demo that was cut off from a site in use: no process has run since.
+    unfinished = settings.VAR_DIR / "demo.unfinished"
+    if not demo:
+        unfinished.unlink(missing_ok=True)
+    if unfinished.exists() and _is_embedded():
+        _say("an empty database, for the demo data were cut off")
+        _empty_database()
     _say("database")
     call_command("migrate", interactive=False, verbosity=0)
     model = Path(settings.EMBEDDING_MODEL)
@@ -45,20 +53,36 @@ def _prepare() -> None:
         _collect_static(settings.VAR_DIR)
     call_command("check", databases=["default"], stdout=StringIO())
     logins = settings.VAR_DIR / LOGINS
-    if env.flag("KEQIAO_DEMO", True):
-        # The mark tells a demo that was cut off, which is taken up again, from a site in use.
-        unfinished = settings.VAR_DIR / "demo.unfinished"
-        if unfinished.exists() or not get_user_model().objects.exists():
-            _say("demo data (once)")
-            unfinished.touch()
-            call_command("demo_data")
-            unfinished.unlink()
-        said = StringIO()
-        call_command("demo_data", logins=True, stdout=said)
-        logins.touch(mode=0o600)
-        logins.write_text(said.getvalue())
-    else:
+    if not demo:
         logins.unlink(missing_ok=True)
+        return
+    if unfinished.exists() or not get_user_model().objects.exists():
+        _say("demo data (once)")
+        unfinished.touch()
+        call_command("demo_data")
+        unfinished.unlink()
+    said = StringIO()
+    call_command("demo_data", logins=True, stdout=said)
+    logins.touch(mode=0o600)
+    logins.write_text(said.getvalue())
+
+
+def _is_embedded() -> bool:
+    """Whether the database is this checkout's own, which nobody else fills."""
+    from django.conf import settings
+
+    from config.embedded import running_urls
+
+    ours = running_urls(settings.VAR_DIR).get("DATABASE_URL")
+    return ours is not None and os.environ.get("DATABASE_URL") == ours
+
+
+def _empty_database() -> None:
+    """Drop all tables; `migrate` makes them anew. History refuses to be deleted row by row."""
+    from django.db import connection
+
+    with connection.cursor() as cursor:
+        cursor.execute("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
 
 
 def _collect_static(var: Path) -> None:
