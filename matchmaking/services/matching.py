@@ -35,7 +35,6 @@ from matchmaking.retrieval.explanation import (
 from matchmaking.retrieval.lexical import term_id, words
 from matchmaking.retrieval.ranking import MAX_BONUS, Ranked, rank
 from matchmaking.retrieval.statistics import load_statistics
-from matchmaking.retrieval.windows import repeats
 from matchmaking.services.indexing import full_text
 from matchmaking.workflow import OPEN, MatchStatus, ReviewStatus
 
