@@ -245,11 +245,10 @@ class Supervisor:
                 self.stopping = True
                 raise Stop
 
-        for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            # nohup and background jobs of a plain sh ignore some on purpose.
-            ignored = signal.getsignal(signum) == signal.SIG_IGN
-            if signum == signal.SIGTERM or not ignored:
-                signal.signal(signum, on_signal)
+        for signum in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(signum, on_signal)
+        if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # as nohup leaves it
+            signal.signal(signal.SIGHUP, on_signal)
 
     def _stop(self) -> None:
         """Stop every child, then the services they use."""
