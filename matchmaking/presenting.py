@@ -16,6 +16,8 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from django.db.models import TextChoices
+from django.utils.html import escape, format_html
+from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
@@ -132,6 +134,16 @@ def segments(
         pieces.append(Segment(text[place:end], marked[place]))
         place = end
     return pieces
+
+
+def marked(parts: Iterable[Segment]) -> SafeString:
+    """Return a quote as HTML, everything escaped, its marks as <mark>."""
+    return mark_safe(
+        "".join(
+            format_html("<mark>{}</mark>", part.text) if part.marked else escape(part.text)
+            for part in parts
+        )
+    )
 
 
 # --- Who reads --------------------------------------------------------------------------------
@@ -435,7 +447,7 @@ class GridRow:
     requirement: str
     hard: bool | None
     verdict: Verdict
-    quote: list[Segment]
+    quote: SafeString
     stated: str
     source: str
     gap: str
@@ -454,7 +466,7 @@ def grid_rows(match: Match, reader: Reader) -> list[GridRow]:
             requirement=mask_names(requirement_text(row), *hidden),
             hard=row.get("hard"),
             verdict=Verdict(row["verdict"] if row["verdict"] in _VERDICT_LABELS else "unknown"),
-            quote=segments(row.get("quote", ""), row.get("marks", ()), hidden),
+            quote=marked(segments(row.get("quote", ""), row.get("marks", ()), hidden)),
             stated=mask_names(stated_text(row), *hidden),
             source=source_text(row),
             gap=mask_names(gap_text(row), *hidden),
@@ -476,9 +488,7 @@ def worst_gap(rows: Sequence[GridRow]) -> str:
     """Say in one line what stands most in the way."""
     for key in ("unmet", "partly"):
         # Another province is no obstacle, and never what a match fails by.
-        worst = next(
-            (row for row in rows if row.verdict.key == key and row.kind != "region"), None
-        )
+        worst = next((row for row in rows if row.verdict.key == key and row.kind != "region"), None)
         if worst is not None:
             text = _("Falls short: %(name)s, required %(requirement)s") % {
                 "name": worst.name,
@@ -499,8 +509,8 @@ def worst_gap(rows: Sequence[GridRow]) -> str:
 
 @dataclass(frozen=True)
 class Pair:
-    demand: list[Segment]
-    achievement: list[Segment]
+    demand: SafeString
+    achievement: SafeString
     score: float
 
 
@@ -508,8 +518,8 @@ def sentence_pairs(match: Match, reader: Reader) -> list[Pair]:
     hidden = reader.hidden(match)
     return [
         Pair(
-            segments(pair["demand"], pair.get("demand_marks", ()), hidden),
-            segments(pair["achievement"], pair.get("achievement_marks", ()), hidden),
+            marked(segments(pair["demand"], pair.get("demand_marks", ()), hidden)),
+            marked(segments(pair["achievement"], pair.get("achievement_marks", ()), hidden)),
             float(pair.get("score", 0)),
         )
         for pair in match.pairs

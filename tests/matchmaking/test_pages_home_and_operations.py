@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from typing import Any
 
 import pytest
 from django.core.cache import cache
@@ -161,7 +162,11 @@ OPERATOR_PAGES = ["ops_home", "ops_listings", "ops_assignments", "ops_audit"]
 @pytest.mark.parametrize("language", ["zh-hans", "en"])
 def test_operator_pages_are_for_operators(client, name, who, code, language):
     make_match(status=MatchStatus.IN_REVIEW, manager=make_manager())
-    people = {"operator": make_operator, "manager": make_manager, "member": make_member}
+    people: dict[str, Any] = {
+        "operator": make_operator,
+        "manager": make_manager,
+        "member": make_member,
+    }
     if who in people:
         client.force_login(people[who]())
     client.cookies["django_language"] = language
@@ -327,7 +332,7 @@ def test_listings_of_every_status_can_be_found_by_the_operator(client):
     make_achievement()
     client.force_login(make_operator())
 
-    def count(**query: str) -> int:
+    def count(**query: str):
         return client.get(reverse("ops_listings"), query).context["page"].paginator.count
 
     assert count() == 2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from typing import Any
 
 import pytest
 from django.db import connection
@@ -123,7 +124,7 @@ def test_an_approval_asks_both_sides_and_opens_the_next(client):
     match = Match.objects.get(pk=review.match_id)
     review.refresh_from_db()
     assert match.status == MatchStatus.APPROVED
-    assert match.due_on > timezone.localdate()
+    assert match.due_on is not None and match.due_on > timezone.localdate()
     assert (review.status, review.decision) == (ReviewStatus.SUBMITTED, "approve")
     assert review.reasons == ["measured", "negotiable"]
     event = MatchEvent.objects.get(verb="approved")
@@ -255,7 +256,7 @@ def test_a_match_whose_listing_was_withdrawn_is_not_decided(client):
 @pytest.mark.parametrize("name", ["match_review", "match_conflict", "match_refer"])
 def test_only_the_assigned_manager_opens_a_review(client, who, code, name):
     review = make_open()
-    people = {
+    people: dict[str, Any] = {
         "other manager": make_manager,
         "stranger": make_member,
         "demand side": lambda: make_member(review.match.demand.owner),
