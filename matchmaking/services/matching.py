@@ -44,9 +44,9 @@ POOL = 60
 REVERSE_DEPTH = 200
 # In these a listing has left and may come back: its open matches wait.
 MAY_RETURN = (ListingStatus.SUBMITTED, ListingStatus.NEEDS_INFO, ListingStatus.SUSPENDED)
-# Seen from the achievement a pair's score may differ by this: its windows are averaged, not the
-# demand's. Beyond it, and what the fields may add, no list is entered.
-ASIDE = 0.05
+# Word counts and means of languages have moved by up to this since a demand's list was made.
+# Further below its last score, less what the fields may add, nothing enters the list.
+ASIDE = 0.02
 
 
 class Outcome(NamedTuple):
