@@ -139,9 +139,6 @@ def _where(kind: str, filters: Filters) -> tuple[str, list[Any]]:
     if filters.exclude_owner is not None:
         sql += " AND l.owner_id <> %s"
         values.append(filters.exclude_owner)
-    if filters.model_id is not None:
-        sql += " AND r.model_id = %s"
-        values.append(filters.model_id)
     return sql, values
 
 
@@ -170,6 +167,8 @@ def _dense_leg(
 ) -> list[int]:
     """Return the listings with the nearest windows, of one language where one is given."""
     where, values = _where(kind, filters)
+    where += " AND r.model_id = %s"
+    values.append(filters.model_id)
     if filters.public_only:
         where += " AND r.is_public"
     if language:
@@ -245,6 +244,7 @@ def _lexical_leg(
     filters: Filters,
     depth: int,
 ) -> dict[int, float]:
+    # Of any model: words are the same, and while all is encoded anew they are what can be found.
     where, values = _where(kind, filters)
     query = sparse_vector(terms)
     cursor.execute(
