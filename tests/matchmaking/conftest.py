@@ -6,8 +6,12 @@ from tests.fakes import FakeEncoder
 
 
 @pytest.fixture
-def encoder(monkeypatch):
-    """The encoder that tasks get; nothing in the test loads the model."""
+def encoder(monkeypatch, settings):
+    """The encoder that tasks get; nothing in the test loads the model.
+
+    Its cosines between strangers are 0, the real model's some 0.8: the floor is not for them.
+    """
+    settings.MATCH_FLOOR = 0.0
     fake = FakeEncoder()
     monkeypatch.setattr("matchmaking.tasks.get_encoder", lambda: fake)
     return fake
