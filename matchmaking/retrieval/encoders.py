@@ -14,6 +14,7 @@ import json
 import logging
 import re
 import shutil
+import sys
 import tempfile
 import threading
 from collections.abc import Iterator, Mapping, Sequence
@@ -386,11 +387,6 @@ def _prefixes(name: str, prompts: Mapping[str, str | None]) -> tuple[str, str]:
 
 def _traced(sentence: Any) -> Any:
     """Trace all modules of the model, from token ids to the sentence's vector."""
-    import sys
-
-    # The converter reports each use to its maker unless this package cannot be imported.
-    sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]
-    import openvino
     import torch
 
     class Whole(torch.nn.Module):
@@ -408,17 +404,15 @@ def _traced(sentence: Any) -> Any:
     # Two texts of different lengths, so that the trace has seen padding.
     example = sentence.tokenizer([SAMPLES[2], SAMPLES[4]], padding=True, return_tensors="pt")
     with torch.no_grad():
-        return openvino.convert_model(
+        return _openvino().convert_model(
             Whole().eval(),
             example_input={name: example[name] for name in ("input_ids", "attention_mask")},
         )
 
 
 def _save_graph(graph: Any, target: Path) -> None:
-    import openvino
-
     # Halves the file and the memory. The embedding table is most of it.
-    openvino.save_model(graph, target / "float.xml", compress_to_fp16=True)
+    _openvino().save_model(graph, target / "float.xml", compress_to_fp16=True)
 
 
 def _quantise(target: Path) -> None:
@@ -427,9 +421,8 @@ def _quantise(target: Path) -> None:
     The runtime then quantises the activations of these products as they come (see
     ACTIVATION_GROUP), so that no calibration texts are needed.
     """
-    import openvino
-    from openvino import opset13
-
+    openvino = _openvino()
+    opset13 = openvino.opset13
     graph = openvino.Core().read_model(target / "float.xml")
     for product in graph.get_ordered_ops():
         if product.get_type_name() != "MatMul":
@@ -464,7 +457,6 @@ class OpenVinoEncoder:
     """A model's graph and its tokenizer. Any number of threads may use one at once."""
 
     def __init__(self, folder: Path, manifest: Manifest) -> None:
-        import openvino
         from tokenizers import Tokenizer
 
         self.name = manifest.name
@@ -477,16 +469,20 @@ class OpenVinoEncoder:
         # Kept off: cutting is done by `_token_ids`, so that the same tokenizer can count.
         self._tokenizer.no_truncation()
         self._tokenizer.no_padding()
-        self._model = openvino.Core().compile_model(
-            folder / "model.xml",
-            "CPU",
-            {
-                # One stream on all cores: the best for a query, and no worse for a batch.
-                "PERFORMANCE_HINT": "LATENCY",
-                "DYNAMIC_QUANTIZATION_GROUP_SIZE": str(ACTIVATION_GROUP),
-                # Several processes share the cores, so none may sit on its own.
-                "ENABLE_CPU_PINNING": False,
-            },
+        self._model = (
+            _openvino()
+            .Core()
+            .compile_model(
+                folder / "model.xml",
+                "CPU",
+                {
+                    # One stream on all cores: the best for a query, and no worse for a batch.
+                    "PERFORMANCE_HINT": "LATENCY",
+                    "DYNAMIC_QUANTIZATION_GROUP_SIZE": str(ACTIVATION_GROUP),
+                    # Several processes share the cores, so none may sit on its own.
+                    "ENABLE_CPU_PINNING": False,
+                },
+            )
         )
         self._thread = threading.local()
         self._specials = self._tokenizer.num_special_tokens_to_add(False)
@@ -608,6 +604,14 @@ def silence_transformers() -> None:
     noise: Any = library  # not typed
     noise.disable_progress_bar()
     noise.set_verbosity_error()
+
+
+def _openvino() -> Any:
+    """Import OpenVINO, without the package by which it reports each use to its maker."""
+    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
+    import openvino
+
+    return openvino
 
 
 def _clean(text: str) -> str:
