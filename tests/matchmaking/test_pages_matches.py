@@ -604,7 +604,7 @@ def test_the_consent_page_shows_one_question_and_what_is_disclosed(client):
 
     assert "同意与“某企业" in html
     assert match.achievement.owner.contact_phone in html  # one's own, which they would learn
-    assert re.search(r'value="agree" required\s+checked', html)
+    assert re.search(r'value="agree"\s+required\s+checked', html)
 
 
 def test_my_answers_lists_what_waits_by_deadline(client):
