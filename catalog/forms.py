@@ -303,7 +303,7 @@ class ListingForm(_NeededInTheEnd):
         industry.choices = [*blank, *self._kept_industry(), *division_choices()]
         region.choices = [*blank, *region_choices()]
         for field in (industry, region):
-            field.widget.attrs["data-kq-choose"] = ""
+            field.widget.attrs["data-kq-choose"] = _("Nothing found")
         unset = _("No requirement") if self.kind == "demand" else _("Not stated")
         trl.choices = [("", unset), *trl_choices()]
 
@@ -331,12 +331,14 @@ class ListingForm(_NeededInTheEnd):
         return organization
 
     def content(self, indicators: list[dict[str, Any]]) -> dict[str, Any]:
-        """Return what the services store. Call it when the form is valid."""
+        """Return what the services store: of a form with errors, the fields that have none."""
         content = {name: value for name, value in self.cleaned_data.items() if name != "owner"}
         return content | {"indicators": indicators}
 
     def check_submission(self, indicators: list[dict[str, Any]]) -> None:
         """Add what forbids to submit: what is missing, what gives the owner away, who asks."""
+        if self.listing is None and "owner" not in self.cleaned_data:
+            return
         owner = self.organization()
         content = self.content(indicators)
         try:
@@ -505,18 +507,13 @@ class _IndicatorFormSet(_RowsBase):
     }
 
     def clean(self) -> None:
-        if self.management_form.cleaned_data["TOTAL_FORMS"] < 0:
+        if int(self.management_form.cleaned_data["TOTAL_FORMS"] or 0) < 0:
             # Reading it as “no rows” would delete what is stored.
             raise ValidationError(_("The rows of indicators have not arrived whole. Try again."))
 
     def rows(self) -> list[dict[str, Any]]:
-        """Return the indicators as they are stored. Call it when the set is valid."""
-        kept = [
-            form.indicator
-            for form in self.forms
-            if form.indicator and not form.cleaned_data.get("DELETE")
-        ]
-        return [row for row in kept if row]
+        """Return the indicators as they are stored, without wrong, blank and deleted rows."""
+        return [form.indicator for form in self.forms if form.indicator]
 
 
 _made = forms.formset_factory(
@@ -598,11 +595,13 @@ def problems(form: ListingForm, rows: _IndicatorFormSet) -> Iterator[Problem]:
     for number, row in enumerate(rows.forms, 1):
         if row in rows.deleted_forms:
             continue
-        for name, errors in row.errors.items():
+        for name, errors in row.errors.as_data().items():
             target = row[name].id_for_label if name in row.fields else "indicators"
-            label = _("Indicator %(number)d") % {"number": number}
-            for text in errors:
-                yield Problem(target, label, str(text))
+            for error in errors:
+                # The sentences of `clean_indicators` begin with the row themselves.
+                named = "row" in (error.params or {})
+                label = "" if named else _("Indicator %(number)d") % {"number": number}
+                yield Problem(target, label, " ".join(error.messages))
     for name in (name for name in names if name not in before_rows):
         yield from _of_field(form, name)
 

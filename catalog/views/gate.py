@@ -9,6 +9,7 @@ from django.contrib.auth.models import AnonymousUser
 from django.http import Http404
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from accounts.models import User
 from accounts.workdays import add_working_days
@@ -40,7 +41,7 @@ class Words(NamedTuple):
 WORDS = {
     "demand": Words(
         one=_("demand"),
-        many=_("Demands"),
+        many=pgettext_lazy("list", "Demands"),
         mine=_("My demands"),
         new=_("Post a demand"),
         edit=_("Edit the demand"),
@@ -50,7 +51,7 @@ WORDS = {
     ),
     "achievement": Words(
         one=_("achievement"),
-        many=_("Achievements"),
+        many=pgettext_lazy("list", "Achievements"),
         mine=_("My achievements"),
         new=_("List an achievement"),
         edit=_("Edit the achievement"),

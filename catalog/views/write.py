@@ -136,12 +136,12 @@ class _Page:
             return self._render(self._form(initial=as_typed(self.data)), rows)
 
         form, rows = self._form(data=self.data), IndicatorFormSet(data=self.data, **_ROWS)
-        if form.is_valid() & rows.is_valid():
-            content = form.content(rows.rows())
-            if self.submitting:
-                form.check_submission(content["indicators"])
-            if form.is_valid():
-                return self._save(form, rows, content)
+        fits = form.is_valid() & rows.is_valid()
+        if self.submitting:
+            # Also when a field is wrong: everything to be changed is said at once.
+            form.check_submission(rows.rows())
+        if fits and form.is_valid():
+            return self._save(form, rows, form.content(rows.rows()))
         return self._render(form, rows)
 
     def _form(self, **kwargs: Any) -> ListingForm:

@@ -41,7 +41,18 @@
   // Long lists can be searched by typing. The native control stays where this script fails.
   if (window.TomSelect) {
     form.querySelectorAll("select[data-kq-choose]").forEach(function (select) {
-      new window.TomSelect(select, { maxOptions: null, searchField: ["text", "value"] });
+      new window.TomSelect(select, {
+        maxOptions: null,
+        searchField: ["text", "value"],
+        render: {
+          no_results: function () {
+            const line = document.createElement("div");
+            line.className = "no-results";
+            line.textContent = select.dataset.kqChoose;
+            return line;
+          },
+        },
+      });
     });
   }
 
@@ -100,7 +111,7 @@
     const text = event.clipboardData.getData("text/plain").replace(/\r/g, "").replace(/\n+$/, "");
     if (!/[\t\n]/.test(text)) return;
     event.preventDefault();
-    let row = field.closest(".kq-row");
+    let row = field.closest(".kq-line");
     text.split("\n").forEach(function (line) {
       if (!row) return;
       const cells = line.split("\t").map(function (cell) { return cell.trim(); });

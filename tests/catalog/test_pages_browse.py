@@ -98,11 +98,12 @@ def test_words_are_answered_in_the_order_of_the_search(client, monkeypatch):
 )
 def test_the_search_knows_how_far_the_reader_may_read(client, monkeypatch, who, tier):
     asked = []
-    monkeypatch.setattr(
-        search,
-        "_backend",
-        lambda kind, words, tier, limit: asked.append(tier) or SearchResult([], False, False),
-    )
+
+    def backend(kind, words, tier, limit):
+        asked.append(tier)
+        return SearchResult([], by_meaning=False, fallback=False)
+
+    monkeypatch.setattr(search, "_backend", backend)
     users = {"member": make_member, "stranger": make_user, "manager": make_manager}
     client.force_login(users[who]())
 
@@ -243,7 +244,7 @@ def test_the_script_gets_the_results_alone_and_a_clean_address(client):
     response = client.get("/demands/?q=&industry=C&trl=", headers={"HX-Request": "true"})
     page = text_of(response)
     assert "<html" not in page
-    assert 'id="facets" hx-swap-oob' in page
+    assert 'hx-swap-oob="innerHTML:#facets"' in page
     assert response.headers["HX-Push-Url"] == "/demands/?industry=C"
     assert "HX-Request" in response.headers["Vary"]
 
@@ -284,7 +285,7 @@ def test_a_list_costs_the_same_for_one_row_and_for_thirty(client, query):
     for _number in range(29):
         make_demand(title="淬火")
 
-    # Four facets, the count, the rows with their owners. Words: the search, the matching ids instead
+    # Four facets, the count, the rows with their owners. Words: the search, and ids instead
     # of the count.
     assert once == cost() == (7 if "q" in query else 6)
 

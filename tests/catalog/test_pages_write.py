@@ -233,6 +233,21 @@ def test_errors_say_where_and_keep_what_was_typed(client, writer, owner):
     assert "现用分段中频淬火" in page
 
 
+def test_everything_to_be_changed_is_said_at_once(client, writer, owner):
+    response = new(
+        client,
+        owner,
+        action="submit",
+        title="",
+        summary="电话 13800138000，求减小圆度偏差的工艺。",
+        industry="",
+        **rows_data({"name": "硬度", "op": "ge", "value": "很硬", "unit": "HRC"}),
+    )
+    targets = [problem.target for problem in response.context["problems"]]
+    assert targets == ["id_title", "id_summary", "id_indicators-0-value", "id_industry"]
+    assert Demand.objects.count() == 0
+
+
 def test_submitting_needs_what_a_reviewer_needs(client, writer, owner):
     empty = dict.fromkeys(("summary", "body", "industry", "region", "valid_until"), "")
     response = new(client, owner, action="submit", modes=[], **empty)
@@ -616,9 +631,9 @@ def test_the_pages_speak_both_languages(client, writer, owner, kind, language):
     ):
         response = client.get(path, headers=headers)
         assert response.status_code == 200
-        heading = re.search(r"<h1[^>]*>(.*?)</h1>", text_of(response), re.DOTALL)
+        [heading] = re.findall(r"<h1[^>]*>(.*?)</h1>", text_of(response), re.DOTALL)
         if path != listing.get_absolute_url():
-            assert bool(re.search("[一-龥]", heading[1])) == (language == "zh-CN")
+            assert bool(re.search("[一-龥]", heading)) == (language == "zh-CN")
         assert ("详细说明" in text_of(response)) == (
-            language == "zh-CN" and ("edit" in path or "new" in path or heading[1] == listing.title)
+            language == "zh-CN" and ("edit" in path or "new" in path or heading == listing.title)
         )
