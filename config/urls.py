@@ -14,3 +14,5 @@ urlpatterns = [
     path("", include("catalog.urls")),
     path("", include("matchmaking.urls")),
 ]
+
+handler500 = "config.errors.server_error"

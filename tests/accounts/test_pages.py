@@ -5,8 +5,8 @@ import re
 import pytest
 from django.test import RequestFactory
 from django.urls import reverse
-from django.views.defaults import server_error
 
+from config.errors import server_error
 from tests.factories import make_manager, make_member, make_operator, make_organization, make_user
 
 pytestmark = pytest.mark.django_db
@@ -86,12 +86,24 @@ def test_a_form_without_its_token_is_explained():
     assert "表单已失效" in response.content.decode()
 
 
-def test_the_page_of_a_failure_needs_neither_person_nor_database(django_assert_num_queries):
-    with django_assert_num_queries(0):
-        response = server_error(RequestFactory().get("/"))
+def test_a_failure_says_that_nothing_was_saved_and_gives_a_reference(client, monkeypatch):
+    def fail(request, template):
+        raise RuntimeError("broken")
+
+    monkeypatch.setattr("accounts.views.help.render", lambda *args: fail(*args[:2]))
+    client.raise_request_exception = False
+    response = client.get(reverse("help_matching"))
     page = response.content.decode()
     assert response.status_code == 500
     assert "没有保存" in page
+    assert re.search(r"编号 [0-9a-f]{8} 发给我们", page)
+    assert "broken" not in page
+
+
+def test_the_page_of_a_failure_needs_neither_person_nor_database(django_assert_num_queries):
+    with django_assert_num_queries(0):
+        response = server_error(RequestFactory().get("/"))
+    assert response.status_code == 500
 
 
 @pytest.mark.parametrize(
