@@ -43,7 +43,7 @@ def text_of(response):
 
 
 def titles(response):
-    return re.findall(r'<span class="kq-tt">(.*?)</span>', text_of(response))
+    return re.findall(r'<span class="kq-tt"[^>]*>(.*?)</span>', text_of(response))
 
 
 # --- Lists ------------------------------------------------------------------------------------
