@@ -498,7 +498,7 @@ else:
 
 
 class _IndicatorFormSet(_RowsBase):
-    default_error_messages = {  # noqa: RUF012
+    default_error_messages = {
         **forms.BaseFormSet.default_error_messages,
         "too_many_forms": _TOO_MANY_ROWS,
         "missing_management_form": gettext_lazy(
