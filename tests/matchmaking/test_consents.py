@@ -1,0 +1,294 @@
+"""Both sides answer an approved match: two yes introduce them, one no ends it."""
+
+import threading
+
+import pytest
+from django.core.exceptions import ValidationError
+from django.db import DatabaseError, connection, transaction
+from django.test.utils import CaptureQueriesContext
+
+from accounts.models import MembershipRole
+from matchmaking import permissions
+from matchmaking.models import Consent, Match, MatchEvent
+from matchmaking.permissions import ConflictOfInterest
+from matchmaking.services.consents import answer
+from matchmaking.workflow import IllegalMove, MatchStatus, Side
+from tests.factories import (
+    make_manager,
+    make_match,
+    make_member,
+    make_operator,
+    make_user,
+)
+
+M = MatchStatus
+SIDES = [Side.DEMAND, Side.ACHIEVEMENT]
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def match():
+    return make_match(status=M.APPROVED, manager=make_manager())
+
+
+def speaker(match, side, role=MembershipRole.OWNER):
+    return make_member(match.listing(side).owner, role)
+
+
+def agree(match, side, actor=None):
+    return answer(match=match, side=side, actor=actor or speaker(match, side), agreed=True)
+
+
+def state(match):
+    return (
+        Match.objects.filter(pk=match.pk).values().get(),
+        list(Consent.objects.values()),
+        MatchEvent.objects.count(),
+    )
+
+
+def verbs(match):
+    return list(match.events.order_by("pk").values_list("verb", flat=True))
+
+
+@pytest.mark.parametrize("first", SIDES)
+def test_the_second_yes_introduces_them(match, first):
+    second = SIDES[1 - SIDES.index(first)]
+    people = {side: speaker(match, side) for side in SIDES}
+
+    after_one = agree(match, first, people[first])
+    assert after_one.status == M.APPROVED and after_one.introduced_at is None
+    assert not permissions.names_visible(people[first], after_one)
+    assert not permissions.contacts_visible(people[second], after_one)
+
+    agree(match, second, people[second])
+
+    match.refresh_from_db()
+    assert match.status == M.INTRODUCED and match.introduced_at is not None
+    assert match.due_on is None
+    assert all(permissions.names_visible(person, match) for person in people.values())
+    assert all(permissions.contacts_visible(person, match) for person in people.values())
+    assert verbs(match) == ["agreed", "agreed", "introduced"]
+    asked = match.events.filter(verb="agreed").order_by("pk")
+    assert [(event.side, event.actor) for event in asked] == [
+        (first, people[first]),
+        (second, people[second]),
+    ]
+
+
+@pytest.mark.parametrize("side", SIDES)
+def test_one_no_ends_the_match_and_names_stay_hidden(match, side):
+    other = SIDES[1 - SIDES.index(side)]
+    agree(match, other)
+
+    answer(
+        match=match,
+        side=side,
+        actor=speaker(match, side),
+        agreed=False,
+        reason="price",
+        note=" 预算不足 ",
+    )
+
+    match.refresh_from_db()
+    assert (match.status, match.due_on, match.introduced_at) == (M.DECLINED, None, None)
+    consent = Consent.objects.get(side=side)
+    assert (consent.agreed, consent.reason, consent.note) == (False, "price", "预算不足")
+    assert verbs(match) == ["agreed", "declined"]
+    assert not permissions.names_visible(speaker(match, other), match)
+
+
+def test_a_yes_needs_no_reason_and_keeps_none(match):
+    answer(
+        match=match,
+        side=Side.DEMAND,
+        actor=speaker(match, Side.DEMAND),
+        agreed=True,
+        reason="price",
+    )
+
+    assert Consent.objects.get().reason == ""
+
+
+def test_an_editor_answers_as_well(match):
+    agree(match, Side.DEMAND, speaker(match, Side.DEMAND, MembershipRole.EDITOR))
+
+    assert Consent.objects.get().agreed
+
+
+# --- Refusals -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("side", SIDES)
+def test_each_side_answers_once(match, side):
+    agree(match, side)
+    before = state(match)
+
+    for agreed in (True, False):
+        with pytest.raises(IllegalMove):
+            answer(
+                match=match,
+                side=side,
+                actor=speaker(match, side),
+                agreed=agreed,
+                reason="price",
+            )
+
+    assert state(match) == before
+
+
+@pytest.mark.parametrize(
+    "who", ["viewer", "other side", "stranger", "manager", "operator", "left", "waiting"]
+)
+@pytest.mark.parametrize("agreed", [True, False])
+def test_only_owners_and_editors_of_the_side_answer_for_it(match, who, agreed):
+    actor = {
+        "viewer": lambda: speaker(match, Side.DEMAND, MembershipRole.VIEWER),
+        "other side": lambda: speaker(match, Side.ACHIEVEMENT),
+        "stranger": make_user,
+        "manager": lambda: match.reviews.get().manager,
+        "operator": make_operator,
+        "left": lambda: speaker(match, Side.DEMAND),
+        "waiting": lambda: speaker(match, Side.DEMAND),
+    }[who]()
+    if who == "left":
+        actor.memberships.all().delete()
+    if who == "waiting":
+        actor.memberships.update(is_active=False)
+    before = state(match)
+
+    with pytest.raises(ConflictOfInterest):
+        answer(match=match, side=Side.DEMAND, actor=actor, agreed=agreed, reason="price")
+
+    assert state(match) == before
+
+
+@pytest.mark.parametrize("status", sorted(set(M) - {M.APPROVED}))
+def test_only_an_approved_match_takes_answers(status):
+    match = make_match(status=status)
+    before = state(match)
+
+    with pytest.raises(IllegalMove):
+        agree(match, Side.DEMAND)
+
+    assert state(match) == before
+
+
+@pytest.mark.parametrize(
+    ("reason", "note"), [("", ""), ("because", ""), ("other", "  "), ("measured", "不行")]
+)
+def test_a_no_needs_a_reason(match, reason, note):
+    before = state(match)
+
+    with pytest.raises(ValidationError):
+        answer(
+            match=match,
+            side=Side.DEMAND,
+            actor=speaker(match, Side.DEMAND),
+            agreed=False,
+            reason=reason,
+            note=note,
+        )
+
+    assert state(match) == before
+
+
+def test_nobody_answers_while_a_listing_is_being_changed(match):
+    Match.objects.update(is_frozen=True)
+    before = state(match)
+
+    with pytest.raises(IllegalMove):
+        agree(match, Side.DEMAND)
+
+    assert state(match) == before
+
+
+@pytest.mark.parametrize("status", ["withdrawn", "suspended", "expired", "submitted"])
+@pytest.mark.parametrize("side", SIDES)
+def test_nobody_is_introduced_to_a_listing_that_has_left(match, side, status):
+    """The message that freezes or ends the match is still on its way."""
+    agree(match, Side.DEMAND)
+    listing = match.listing(side)
+    type(listing).objects.update(status=status)
+    before = state(match)
+
+    with pytest.raises(IllegalMove):
+        agree(match, Side.ACHIEVEMENT)
+
+    assert state(match) == before
+
+
+# --- Two at once --------------------------------------------------------------------------------
+
+
+def test_an_answer_locks_the_match_before_it_writes(match):
+    actor = speaker(match, Side.DEMAND)
+
+    with CaptureQueriesContext(connection) as queries:
+        agree(match, Side.DEMAND, actor)
+
+    sql = [query["sql"] for query in queries]
+    [lock] = [at for at, text in enumerate(sql) if "FOR UPDATE" in text]
+    assert '"matchmaking_match"' in sql[lock]
+    assert not any(text.startswith(("UPDATE", "INSERT")) for text in sql[:lock])
+
+
+def race(steps):
+    start, outcomes = threading.Barrier(len(steps)), []
+
+    def attempt(name, step):
+        start.wait()
+        try:
+            step()
+            outcomes.append(name)
+        except IllegalMove:
+            outcomes.append("late")
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=attempt, args=item) for item in steps.items()]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return sorted(outcomes)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_two_colleagues_at_once_the_first_counts(match):
+    first, second = (speaker(match, Side.DEMAND) for _ in range(2))
+
+    outcomes = race(
+        {
+            "yes": lambda: agree(match, Side.DEMAND, first),
+            "no": lambda: answer(
+                match=match, side=Side.DEMAND, actor=second, agreed=False, reason="price"
+            ),
+        }
+    )
+
+    assert outcomes in (["late", "yes"], ["late", "no"])
+    assert Consent.objects.count() == 1
+    assert Match.objects.get().status == (M.APPROVED if "yes" in outcomes else M.DECLINED)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_both_sides_at_once_are_introduced_once(match):
+    people = {side: speaker(match, side) for side in SIDES}
+
+    outcomes = race({side: lambda side=side: agree(match, side, people[side]) for side in SIDES})
+
+    assert outcomes == sorted(SIDES)
+    assert Match.objects.get().status == M.INTRODUCED
+    assert MatchEvent.objects.filter(verb="introduced").count() == 1
+
+
+def test_the_database_keeps_one_answer_a_side(match):
+    agree(match, Side.DEMAND)
+
+    with pytest.raises(DatabaseError), transaction.atomic():
+        Consent.objects.create(match=match, side=Side.DEMAND, agreed=True, user=make_user())
+    with pytest.raises(DatabaseError), transaction.atomic():
+        Consent.objects.create(match=match, side=Side.ACHIEVEMENT, agreed=False, user=make_user())
+
+    assert Consent.objects.count() == 1
