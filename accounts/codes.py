@@ -29,3 +29,8 @@ def clean_credit_code(value: str) -> str:
             _("The credit code has only digits and capital letters, without I, O, S, V and Z."),
             code="format",
         ) from None
+
+
+def validate_credit_code(value: str) -> None:
+    """Raise `ValidationError` as `clean_credit_code` does; what a model field wants."""
+    clean_credit_code(value)

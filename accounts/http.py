@@ -9,7 +9,7 @@ from accounts.models import User
 class UserRequest(HttpRequest):
     """A request behind `LoginRequiredMiddleware`."""
 
-    user: User  # type: ignore[assignment]
+    user: User
     htmx: HtmxDetails
 
 

@@ -15,7 +15,7 @@ from django.utils import timezone
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from accounts.codes import clean_credit_code
+from accounts.codes import validate_credit_code
 from accounts.regions import macro_region, province_name
 
 
@@ -110,7 +110,10 @@ class Organization(models.Model):
     name_en = models.CharField(_("English name"), max_length=160, blank=True)
     kind = models.CharField(_("kind"), max_length=10, choices=OrganizationKind)
     credit_code = models.CharField(
-        _("unified social credit code"), max_length=18, unique=True, validators=[clean_credit_code]
+        _("unified social credit code"),
+        max_length=18,
+        unique=True,
+        validators=[validate_credit_code],
     )
     region = models.CharField(_("region"), max_length=6)
     size = models.CharField(_("size"), max_length=6, choices=OrganizationSize)

@@ -173,7 +173,8 @@ class Listing(models.Model):
                 name="%(class)s_external_id_once",
             ),
             models.CheckConstraint(
-                condition=Q(trl__isnull=True) | Q(trl__gte=1, trl__lte=9), name="%(class)s_trl_1_to_9"
+                condition=Q(trl__isnull=True) | Q(trl__gte=1, trl__lte=9),
+                name="%(class)s_trl_1_to_9",
             ),
             models.CheckConstraint(
                 condition=Q(money_min__isnull=True)
@@ -246,7 +247,7 @@ class Listing(models.Model):
 
 
 @pghistory.track(
-    pghistory.ManualEvent("revision"),
+    pghistory.ManualEvent("revision"),  # type: ignore[no-untyped-call]
     model_name="DemandRevision",
     fields=["version", *CONTENT_FIELDS],
     append_only=True,
@@ -265,7 +266,7 @@ class Demand(Listing):
 
 
 @pghistory.track(
-    pghistory.ManualEvent("revision"),
+    pghistory.ManualEvent("revision"),  # type: ignore[no-untyped-call]
     model_name="AchievementRevision",
     fields=["version", *CONTENT_FIELDS],
     append_only=True,

@@ -30,14 +30,16 @@ MATCH_BATCH = 8
 # What one sweep hands out at most; the next comes 15 seconds later.
 SWEEP_BATCHES = 40
 
-# Named errors that may pass: the model is being prepared, a database restarts, a dead-lock.
-RETRY: dict[str, Any] = {
-    "autoretry_for": (EncoderUnavailable, OperationalError),
-    "retry_backoff": True,
-    "max_retries": 6,
+
+class Retrying(Task[Any, Any]):
+    """A task that is tried again after errors that may pass, and gives up at once on others."""
+
+    # The model is being prepared, a database restarts, a dead-lock.
+    autoretry_for = (EncoderUnavailable, OperationalError)
+    retry_backoff = True
+    max_retries = 6
     # Nobody reads them; and who sends a task whose result may be read subscribes to it, for good.
-    "ignore_result": True,
-}
+    ignore_result = True
 
 
 def send(task: Task[Any, Any], *args: Any) -> bool:
@@ -50,14 +52,14 @@ def send(task: Task[Any, Any], *args: Any) -> bool:
     return True
 
 
-@shared_task(**RETRY)
+@shared_task(base=Retrying)
 def embed_listings(kind: str, ids: list[int]) -> None:
     """Bring listings' vectors up to date, then have them matched."""
     if ready := indexing.refresh(kind=kind, ids=ids, encoder=get_encoder()):
         send(match_demands if kind == "demand" else match_achievements, ready)
 
 
-@shared_task(**RETRY)
+@shared_task(base=Retrying)
 def match_demands(ids: list[int]) -> None:
     """Compare demands with all achievements, and have the evidence and managers follow."""
     for pk in ids:
@@ -66,7 +68,7 @@ def match_demands(ids: list[int]) -> None:
     send(assign)
 
 
-@shared_task(**RETRY)
+@shared_task(base=Retrying)
 def match_achievements(ids: list[int]) -> None:
     """Compare anew the demands whose lists these achievements enter.
 
@@ -81,20 +83,20 @@ def match_achievements(ids: list[int]) -> None:
     matching.mark_offered(ids)
 
 
-@shared_task(**RETRY)
+@shared_task(base=Retrying)
 def explain_demand(pk: int) -> None:
     """Find the closest sentences of a demand's matches."""
     matching.explain(demand_id=pk, encoder=get_encoder())
 
 
-@shared_task(**RETRY)
+@shared_task(base=Retrying)
 def take_back(kind: str, pk: int) -> None:
     """Freeze or replace the matches of a listing that is live no more."""
     for demand_id in matching.listing_left(kind=kind, listing_id=pk):
         send(match_demands, [demand_id])
 
 
-@shared_task(**RETRY)
+@shared_task(base=Retrying)
 def assign() -> None:
     """Give suggested matches to managers who have room."""
     assignment.assign_matches()
@@ -107,7 +109,7 @@ def encode_query(text: str) -> str:
     return pack(indexing.register_model(encoder).pk, encoder.encode_queries([text])[0])
 
 
-@shared_task(**RETRY)
+@shared_task(base=Retrying)
 def note_model() -> None:
     """Note which model the workers have; after a change every stored vector is stale."""
     indexing.register_model(get_encoder())

@@ -2,6 +2,7 @@
 
 from django.db.models import TextChoices
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from catalog.workflow import IllegalMove
 
@@ -37,7 +38,7 @@ OPEN = (M.SUGGESTED, M.IN_REVIEW, M.APPROVED)
 class ReviewStatus(TextChoices):
     ASSIGNED = "assigned", _("Assigned")
     ACCEPTED = "accepted", _("Accepted")
-    SUBMITTED = "submitted", _("Submitted")
+    SUBMITTED = "submitted", pgettext_lazy("review", "Submitted")
     DECLINED = "declined", _("Handed back")
     REFERRED = "referred", _("Referred")
     NO_RESPONSE = "no_response", _("No response in time")

@@ -98,7 +98,14 @@ def make_demand(*, status: str = ListingStatus.PUBLISHED, **fields: Any) -> Dema
         "summary": "直径 2 m 以上套圈整圈淬火后变形大，求减小圆度偏差的工艺。",
         "body": "现用分段中频淬火，接头处存在软带，淬火后圆度偏差超过 1.2 mm，磨削余量大。",
         "indicators": [
-            {"name": "圆度变形", "op": "le", "value": "0.35", "high": "", "unit": "mm", "hard": True}
+            {
+                "name": "圆度变形",
+                "op": "le",
+                "value": "0.35",
+                "high": "",
+                "unit": "mm",
+                "hard": True,
+            }
         ],
         "trl": 7,
         "money_max": 3_800_000,
@@ -114,7 +121,14 @@ def make_achievement(*, status: str = ListingStatus.PUBLISHED, **fields: Any) ->
         "summary": "大直径套圈整圈感应淬火，无软带，变形小。",
         "body": "双感应器相向扫描，终了处无软带。直径 3.2 m 套圈试件淬火后圆度偏差 0.30 mm。",
         "indicators": [
-            {"name": "圆度偏差", "op": "le", "value": "0.30", "high": "", "unit": "mm", "hard": True}
+            {
+                "name": "圆度偏差",
+                "op": "le",
+                "value": "0.30",
+                "high": "",
+                "unit": "mm",
+                "hard": True,
+            }
         ],
         "trl": 7,
         "money_min": 3_000_000,

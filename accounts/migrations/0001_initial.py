@@ -70,7 +70,7 @@ class Migration(migrations.Migration):
                 ('name', models.CharField(max_length=120, verbose_name='name')),
                 ('name_en', models.CharField(blank=True, max_length=160, verbose_name='English name')),
                 ('kind', models.CharField(choices=[('enterprise', 'Enterprise'), ('university', 'University'), ('institute', 'Research institute'), ('hospital', 'Hospital'), ('agency', 'Technology transfer agency'), ('bureau', 'Government bureau')], max_length=10, verbose_name='kind')),
-                ('credit_code', models.CharField(max_length=18, unique=True, validators=[accounts.codes.clean_credit_code], verbose_name='unified social credit code')),
+                ('credit_code', models.CharField(max_length=18, unique=True, validators=[accounts.codes.validate_credit_code], verbose_name='unified social credit code')),
                 ('region', models.CharField(max_length=6, verbose_name='region')),
                 ('size', models.CharField(choices=[('micro', 'Micro'), ('small', 'Small'), ('medium', 'Medium'), ('large', 'Large')], max_length=6, verbose_name='size')),
                 ('field', models.CharField(max_length=40, verbose_name='field of work')),

@@ -10,11 +10,13 @@ import datetime as dt
 import json
 from collections import deque
 from collections.abc import Callable, Sequence
+from itertools import cycle
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import pghistory
+import pgtrigger
 from allauth.account.models import EmailAddress
 from django.db import transaction
 from django.utils import timezone
@@ -36,7 +38,7 @@ from accounts.regions import province_code, regions
 from catalog.models import Achievement, Demand, Listing, ListingEvent
 from catalog.services import publishing
 from catalog.workflow import ListingStatus
-from matchmaking.models import Match, Review
+from matchmaking.models import Match, MatchEvent, Review
 from matchmaking.retrieval.encoders import Encoder
 from matchmaking.services import assignment, clocks, indexing, matching
 from matchmaking.services.consents import answer
@@ -280,11 +282,32 @@ def _publish(
             before=before,
             after=after,
             version=1,
-            created_at=when,
+            created_at=when or published,
         )
         for before, after, actor, when in steps
     )
     return listing
+
+
+_PRAISE = (
+    "核心指标都有实测数据，双方条件接近，建议尽快见面谈中试安排。",
+    "指标基本满足，差的一项可以在方案里解决，建议先看样件。",
+    "团队做过同类项目，价格也在预算之内。",
+    "成熟度够，交付周期需要双方当面确认。",
+    "主要硬指标满足，装机条件请见面时核对。",
+    "数据完整，改造量需要现场确认，建议双方交流一次。",
+)
+_REFUSALS: tuple[tuple[list[str], str], ...] = (
+    (["indicator_gap"], "一项硬指标差距较大，短期内补不上。"),
+    (["off_topic", "no_evidence"], "用词相近，要解决的不是同一个问题。"),
+    (["immature"], "还在小试阶段，需求要求直接上线。"),
+    (["price"], "许可费超出预算较多，双方都不愿让步。"),
+)
+_EXCUSES = (
+    ("timing", "团队本年度排期已满。"),
+    ("partner", "已与另一家签订合作意向。"),
+    ("price", "改造费用超出预算。"),
+)
 
 
 def _decide(town: Town) -> None:
@@ -295,6 +318,7 @@ def _decide(town: Town) -> None:
         .select_related("manager", "match__demand__owner", "match__achievement__owner")
         .order_by("-match__score", "pk")
     )
+    praise = cycle(_PRAISE)
 
     def review(decision: str, reasons: list[str], comment: str) -> Match:
         taken = next(reviews)
@@ -308,41 +332,70 @@ def _decide(town: Town) -> None:
             no_interest=True,
         )
 
-    def approve(comment: str) -> Match:
-        return review("approve", ["measured", "negotiable"], comment)
+    def approve() -> Match:
+        return review("approve", ["measured", "negotiable"], next(praise))
 
-    def reply(match: Match, side: Side, agreed: bool, **why: str) -> None:
+    def reply(match: Match, side: Side, agreed: bool, reason: str = "", note: str = "") -> None:
         owner = match.listing(side).owner
         actor = owner.users.order_by("pk").first()
         assert actor is not None, "every demo organization has a person"
-        answer(match=match, side=side, actor=actor, agreed=agreed, **why)
+        answer(match=match, side=side, actor=actor, agreed=agreed, reason=reason, note=note)
 
-    for comment in (
-        "核心指标都有实测数据，双方条件接近，建议尽快见面谈中试安排。",
-        "指标基本满足，差的一项可以在方案里解决，建议先看样件。",
-        "团队做过同类项目，价格也在预算之内。",
-    ):
-        match = approve(comment)
+    ended: list[Match] = []
+    for _ in range(6):
+        match = approve()
         reply(match, Side.DEMAND, True)
         reply(match, Side.ACHIEVEMENT, True)
-    one_side = approve("成熟度够，交付周期需要双方当面确认。")
-    reply(one_side, Side.ACHIEVEMENT, True)
-    other_side = approve("主要硬指标满足，装机条件请见面时核对。")
-    reply(other_side, Side.DEMAND, True)
-    for comment in ("数据完整，建议双方交流一次。", "方案成熟，改造量需要现场确认。"):
-        approve(comment)
-    declined = approve("指标接近，价格需要谈。")
-    reply(declined, Side.ACHIEVEMENT, False, reason="timing", note="团队本年度排期已满。")
-    review("reject", ["indicator_gap"], "一项硬指标差距较大，短期内补不上。")
-    review("reject", ["off_topic", "no_evidence"], "用词相近，要解决的不是同一个问题。")
-    late = approve("两边条件都合适，请尽快答复。")
-    Match.objects.filter(pk=late.pk).update(
+        ended.append(match)
+    for reason, note in _EXCUSES:
+        match = approve()
+        reply(match, Side.ACHIEVEMENT, False, reason, note)
+        ended.append(match)
+    for reasons, comment in _REFUSALS:
+        ended.append(review("reject", reasons, comment))
+    late = [approve() for _ in range(2)]
+    Match.objects.filter(pk__in=[match.pk for match in late]).update(
         due_on=timezone.localdate() - dt.timedelta(days=1)
     )
     clocks.run()
+    _date_back([*ended, *late])
+    # Two wait for one side each, four for both.
+    reply(approve(), Side.ACHIEVEMENT, True)
+    reply(approve(), Side.DEMAND, True)
+    for _ in range(4):
+        approve()
     # Some reviews are under way, the rest wait on the desks.
     for taken in [next(reviews) for _ in range(4)]:
         accept_review(review=taken, actor=taken.manager)
+
+
+def _date_back(matches: list[Match]) -> None:
+    """Let what has ended have happened in the days after its demand was published.
+
+    The demo is made in a minute; the figures of the home page count working days. Only here is
+    the history of matches written over, and only that of the demo's own.
+    """
+    events_of_matches = f"{MatchEvent._meta.label}:match_event_append_only"
+    with transaction.atomic(), pgtrigger.ignore(events_of_matches):
+        for number, match in enumerate(matches):
+            match.refresh_from_db()
+            published = match.demand.published_at
+            assert published is not None, "it was matched, so it is published"
+            first = published + dt.timedelta(hours=5 + 9 * (number % 4))
+            steps = list(match.events.order_by("pk"))
+            for place, step in enumerate(steps):
+                when = min(timezone.now(), first + dt.timedelta(hours=7 * place))
+                MatchEvent.objects.filter(pk=step.pk).update(created_at=when)
+                steps[place].created_at = when
+            at = {step.verb: step.created_at for step in steps}
+            decided = at.get("approved") or at["rejected"]
+            Match.objects.filter(pk=match.pk).update(
+                decided_at=decided, introduced_at=at.get("introduced")
+            )
+            Review.objects.filter(match=match).update(
+                assigned_at=at["assigned"], accepted_at=at["accepted"], closed_at=decided
+            )
+            match.consents.update(created_at=at.get("agreed") or at.get("declined") or decided)
 
 
 def _leave_drafts(town: Town) -> None:
@@ -381,7 +434,8 @@ def _leave_drafts(town: Town) -> None:
             **content,
             "title": "热处理车间余热利用",
             "summary": "井式炉与清洗槽余热回收，用于前清洗和采暖。",
-            "body": "车间有井式渗碳炉六台，烟气与淬火油换热后的余热没有利用，希望回收后供清洗槽加热。",
+            "body": "车间有井式渗碳炉六台，烟气与淬火油换热后的余热没有利用，"
+            "希望回收后供清洗槽加热。",
             "indicators": [],
         },
     )

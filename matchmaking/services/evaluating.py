@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from itertools import islice
+from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
 
 from accounts.models import Organization, OrganizationStatus
-from catalog.models import CONTENT_FIELDS, Achievement, Demand, revision_model
+from catalog.models import CONTENT_FIELDS, Achievement, revision_model
 from catalog.workflow import ListingStatus
 from matchmaking.evaluation.dataset import Text
 from matchmaking.models import DemandIndex
 from matchmaking.retrieval.encoders import Encoder
 from matchmaking.services import indexing
+from matchmaking.services.indexing import LISTINGS
 from matchmaking.services.matching import rank_all
 
 # Results of one demand that a run file holds.
@@ -24,7 +26,7 @@ Progress = Callable[[int], None]
 
 def load(texts: list[Text], kind: str) -> None:
     """Store a set's texts as published listings of one organization."""
-    model = Demand if kind == "demand" else Achievement
+    model: type[Any] = LISTINGS[kind]
     now = timezone.now()
     owner = Organization.objects.create(
         name=f"Evaluation, {kind}s",

@@ -123,7 +123,7 @@ def refresh(*, kind: str, ids: Sequence[int], encoder: Encoder) -> list[int]:
     texts = [window.text for prepared in todo for window in prepared.windows]
     # Slow, so no transaction is open here.
     encode = encoder.encode_queries if kind == "demand" else encoder.encode_passages
-    vectors = encode(texts) if texts else []
+    vectors: Any = encode(texts) if texts else []
     statistics = load_statistics("achievement")
     own_statistics = statistics if kind == "achievement" else load_statistics("demand")
     at = 0

@@ -89,9 +89,11 @@ def test_a_worker_killed_in_the_middle_of_a_batch_loses_nothing(start_worker):
     assert done < LISTINGS + 1, "the worker was too fast to be killed in the middle"
     start_worker()
     wait_until(
-        lambda: indexed() == LISTINGS + 1
-        and not Achievement.objects.exclude(search_index__matched_version=1).exists()
-        and not Demand.objects.exclude(search_index__matched_version=1).exists(),
+        lambda: (
+            indexed() == LISTINGS + 1
+            and not Achievement.objects.exclude(search_index__matched_version=1).exists()
+            and not Demand.objects.exclude(search_index__matched_version=1).exists()
+        ),
         meanwhile=sweep,
     )
 

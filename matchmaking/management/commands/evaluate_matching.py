@@ -23,7 +23,7 @@ class Command(BaseCommand):
         " (demand, achievement, score; tab separated, best first, to depth 1000)."
     )
     # The scratch database is checked by its migrations; the configured one may be away.
-    requires_system_checks: list[str] = []  # noqa: RUF012
+    requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("set", type=Path, help="folder with demands.tsv and achievements.tsv")
