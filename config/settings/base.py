@@ -237,6 +237,11 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
     "visibility_timeout": 600,
     "global_keyprefix": "keqiao:",
     "socket_connect_timeout": 2,
+    # Without these a page that sends a task while the broker is away waits 6 seconds for it.
+    "max_retries": 1,
+    "interval_start": 0.1,
+    "interval_step": 0.1,
+    "interval_max": 0.2,
 }
 CELERY_RESULT_BACKEND_TRANSPORT_OPTIONS = {
     "global_keyprefix": "keqiao:",

@@ -172,10 +172,8 @@ def _store(
     demand_revision = revision_model("demand").objects.get(
         pgh_obj=demand.pk, version=demand.version
     )
-    known = {
-        match.achievement_id: match
-        for match in Match.objects.select_for_update().filter(demand=demand).order_by("pk")
-    }
+    rows = Match.objects.select_for_update(of=("self",)).select_related("achievement")
+    known = {match.achievement_id: match for match in rows.filter(demand=demand).order_by("pk")}
     tokens = words(full_text(demand))
     statistics = load_statistics("achievement", tokens)
     new = kept = 0
@@ -259,7 +257,12 @@ def _thaw(match: Match) -> list[str]:
 
 
 def _supersede(match: Match) -> bool:
-    """Replace a locked match that no person has touched. Return whether it was."""
+    """Replace a locked match that no person has touched. Return whether it was.
+
+    One whose achievement is being changed waits, frozen, until that is published again.
+    """
+    if match.achievement.status in MAY_RETURN:
+        return False
     if match.is_touched:
         if match.is_frozen and match.demand.is_live and match.achievement.is_live:
             match.save(update_fields=_thaw(match))
