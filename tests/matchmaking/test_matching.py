@@ -117,15 +117,36 @@ def test_ones_own_achievement_is_not_suggested(run):
 
 
 @pytest.mark.parametrize("status", ["draft", "submitted", "withdrawn", "suspended"])
-def test_what_is_not_published_is_not_suggested(run, status):
+def test_what_is_not_published_is_not_suggested(encoder, run, status):
     demand, achievement = make_demand(), make_achievement()
-    assert run(demand).new == 1
+    index_all(encoder)
+    Achievement.objects.filter(pk=achievement.pk).update(status=status)
+
+    assert run(demand) == matching.Outcome(0, 0, 0)
+
+
+@pytest.mark.parametrize("status", ["withdrawn", "rejected", "closed", "expired"])
+def test_what_has_ended_is_suggested_no_more(run, status):
+    demand = make_demand()
+    make_achievement()
+    run(demand)
     Achievement.objects.update(status=status)
 
     assert matching.match_demand(demand_id=demand.pk) == matching.Outcome(0, 0, 1)
 
-    assert suggested(demand) == []
-    assert Match.objects.get(achievement=achievement).status == M.SUPERSEDED
+    assert Match.objects.get().status == M.SUPERSEDED
+
+
+@pytest.mark.parametrize("status", ["submitted", "needs_info", "suspended"])
+def test_what_may_come_back_keeps_its_match(run, status):
+    demand = make_demand()
+    make_achievement()
+    run(demand)
+    Achievement.objects.update(status=status)
+
+    assert matching.match_demand(demand_id=demand.pk) == matching.Outcome(0, 0, 0)
+
+    assert Match.objects.get().status == M.SUGGESTED
 
 
 def test_what_is_past_its_last_day_is_not_suggested(run):
