@@ -23,6 +23,7 @@ from functools import cache
 import rjieba
 from opencc import OpenCC
 
+from catalog.units import normalize_unit
 from matchmaking.models import TERM_DIMENSIONS
 
 K1 = 1.2
@@ -62,6 +63,11 @@ def words(text: str) -> list[str]:
         for word in rjieba.cut_for_search(text)
         if _WORD.search(word) and word not in STOP_WORDS and len(word) <= 40
     ]
+
+
+def says_something(word: str) -> bool:
+    """Say whether a shared word is worth showing: no figure, no unit."""
+    return not word[0].isdigit() and normalize_unit(word) is None
 
 
 def term_id(word: str) -> int:

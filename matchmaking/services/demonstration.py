@@ -50,6 +50,10 @@ PASSWORD = "keqiao-demo-2026"
 DOMAIN = "demo.keqiao.example"
 
 
+# Demands whose first match has ended: 6 introduced, 3 declined, 4 not approved, 2 lapsed.
+ENDED = 15
+
+
 class Login(NamedTuple):
     email: str
     who: str
@@ -224,15 +228,24 @@ def _region(code: str) -> str:
 
 
 def _publish_all(town: Town) -> None:
-    """Publish the listings over the last four weeks, oldest first."""
+    """Publish the listings over the last four weeks, oldest first.
+
+    Demands whose matches have ended are the older ones; those still under way are a day old, so
+    that the demo keeps its promises.
+    """
     demands, achievements = demo_listings()
     for model, rows in ((Achievement, achievements), (Demand, demands)):
         # Industries take turns, so that the newest ones are of many kinds.
         rows = sorted(rows, key=lambda row: (row["key"].rsplit("-", 1)[1].zfill(3), row["key"]))
         for number, row in enumerate(rows):
-            published = timezone.now() - dt.timedelta(
-                days=28 * (len(rows) - number) / len(rows), minutes=7 * number % 50
-            )
+            share = (len(rows) - number) / len(rows)
+            if model is Demand and number >= ENDED:
+                age = dt.timedelta(hours=30 * share)
+            elif model is Demand:
+                age = dt.timedelta(days=8 + 20 * (ENDED - number) / ENDED)
+            else:
+                age = dt.timedelta(days=28 * share)
+            published = timezone.now() - age - dt.timedelta(minutes=7 * number % 50)
             town.listings[row["key"]] = _publish(town, model, row, published)
 
 
@@ -316,7 +329,7 @@ def _decide(town: Town) -> None:
     reviews = iter(
         Review.objects.filter(status=ReviewStatus.ASSIGNED, match__rank=1)
         .select_related("manager", "match__demand__owner", "match__achievement__owner")
-        .order_by("-match__score", "pk")
+        .order_by("match__demand__published_at", "pk")
     )
     praise = cycle(_PRAISE)
 

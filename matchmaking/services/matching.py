@@ -32,7 +32,7 @@ from matchmaking.retrieval.explanation import (
     sentence_pairs,
     shared_terms,
 )
-from matchmaking.retrieval.lexical import term_id, words
+from matchmaking.retrieval.lexical import says_something, term_id, words
 from matchmaking.retrieval.ranking import MAX_BONUS, Ranked, rank
 from matchmaking.retrieval.statistics import load_statistics
 from matchmaking.services.indexing import full_text
@@ -174,7 +174,7 @@ def _store(
     )
     rows = Match.objects.select_for_update(of=("self",)).select_related("achievement")
     known = {match.achievement_id: match for match in rows.filter(demand=demand).order_by("pk")}
-    tokens = words(full_text(demand))
+    tokens = [word for word in words(full_text(demand)) if says_something(word)]
     statistics = load_statistics("achievement", tokens)
     new = kept = 0
     wanted: set[int] = set()
