@@ -62,7 +62,7 @@ class Login(NamedTuple):
 LOGINS = (
     Login(f"e01@{DOMAIN}", "企业 enterprise (恒轴轴承, demands)"),
     Login(f"u01@{DOMAIN}", "高校 university (machinery and materials, achievements)"),
-    Login(f"manager1@{DOMAIN}", "技术经理人 technology manager"),
+    Login(f"manager1@{DOMAIN}", "技术经理人 technology manager (also manager2 to manager6)"),
     Login(f"operator@{DOMAIN}", "平台运营 operator"),
 )
 
@@ -201,7 +201,7 @@ def _people() -> Town:
             certificate_no=f"JSJL-2025-{number:04d}",
             classes=classes,
             regions=provinces,
-            capacity=20,
+            capacity=30,
             status=ManagerStatus.CERTIFIED,
             certified_at=timezone.now() - dt.timedelta(days=45),
         )
