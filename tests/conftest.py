@@ -11,6 +11,7 @@ import pytest
 from django.conf import settings
 
 from config.embedded import AlreadyLocked, FolderLock, Services
+from tests.processes import Worker
 
 ROOT = Path(__file__).resolve().parent.parent
 SLOTS = 8
@@ -119,6 +120,21 @@ def child_environment(embedded_services: dict[str, str]) -> dict[str, str]:
         "REDIS_URL": embedded_services["REDIS_URL"],
         "DJANGO_SETTINGS_MODULE": "config.settings.test",
     }
+
+
+@pytest.fixture
+def start_worker(child_environment: dict[str, str]) -> Iterator[Callable[[], Worker]]:
+    """Return a function that starts a real worker; those that are left are killed at the end."""
+    started: list[Worker] = []
+
+    def start() -> Worker:
+        worker = Worker(child_environment)
+        started.append(worker)
+        return worker
+
+    yield start
+    for worker in started:
+        worker.kill()
 
 
 @pytest.fixture(autouse=True)

@@ -1,10 +1,5 @@
 """A worker process that dies in the middle of its work loses nothing of it."""
 
-import subprocess
-import sys
-import time
-from collections.abc import Callable, Iterator
-
 import pytest
 
 from catalog.models import Achievement, Demand
@@ -12,55 +7,11 @@ from catalog.signals import listings_published
 from matchmaking.models import AchievementIndex, DemandIndex, Match
 from matchmaking.tasks import sweep
 from tests.factories import make_achievement, make_demand, make_organization
+from tests.processes import wait_until
 
 LISTINGS = 96
-# Seconds. The slowest step here is loading the model on a busy machine.
-PATIENCE = 90
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-class Worker:
-    """A real Celery worker with the real model, in a process of its own."""
-
-    def __init__(self, environment: dict[str, str]) -> None:
-        self._process = subprocess.Popen(
-            [
-                *(sys.executable, "-m", "celery", "-A", "config", "worker"),
-                *("-Q", "query,encode,match,default", "--pool=threads", "--concurrency=2"),
-            ],
-            env=environment,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-
-    def kill(self) -> None:
-        """As the kernel does when memory runs out: no signal handler, no last words."""
-        self._process.kill()
-        self._process.wait(timeout=30)
-
-
-@pytest.fixture
-def start_worker(child_environment: dict[str, str]) -> Iterator[Callable[[], Worker]]:
-    started: list[Worker] = []
-
-    def start() -> Worker:
-        worker = Worker(child_environment)
-        started.append(worker)
-        return worker
-
-    yield start
-    for worker in started:
-        worker.kill()
-
-
-def wait_until(condition: Callable[[], bool], meanwhile: Callable[[], object] | None = None):
-    deadline = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        if meanwhile is not None:
-            meanwhile()
-        time.sleep(0.05)
 
 
 def indexed() -> int:

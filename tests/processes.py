@@ -1,0 +1,49 @@
+"""Real processes for the tests that need them, and waiting for what they do."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+
+# Seconds. The slowest step is loading the model on a busy machine.
+PATIENCE = 90
+
+
+class Worker:
+    """A real Celery worker with the real model, in a process of its own."""
+
+    def __init__(self, environment: dict[str, str]) -> None:
+        self._process = subprocess.Popen(
+            [
+                *(sys.executable, "-m", "celery", "-A", "config", "worker"),
+                *("-Q", "query,encode,match,default", "--pool=threads", "--concurrency=2"),
+            ],
+            env=environment,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+
+    def kill(self) -> None:
+        """As the kernel does when memory runs out: no signal handler, no last words."""
+        self._process.kill()
+        self._process.wait(timeout=30)
+
+    def pause(self) -> None:
+        """Let it stand still between two instructions: what is sent to it waits."""
+        self._process.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        self._process.send_signal(signal.SIGCONT)
+
+
+def wait_until(condition: Callable[[], bool], meanwhile: Callable[[], object] | None = None):
+    """Return as soon as `condition` holds; fail when it does not within `PATIENCE`."""
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        if meanwhile is not None:
+            meanwhile()
+        time.sleep(0.05)
