@@ -31,7 +31,6 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "django.contrib.staticfiles",
     "django.contrib.postgres",
-    "django.contrib.humanize",
     "django_structlog",
     "allauth",
     "allauth.account",
@@ -40,8 +39,6 @@ INSTALLED_APPS = [
     "pghistory",
     "django_htmx",
     "template_partials",
-    "crispy_forms",
-    "crispy_bootstrap5",
     "csp",
 ]
 
@@ -82,9 +79,6 @@ TEMPLATES = [
         },
     },
 ]
-
-CRISPY_ALLOWED_TEMPLATE_PACKS = "bootstrap5"
-CRISPY_TEMPLATE_PACK = "bootstrap5"
 
 # --- Database, cache, sessions ----------------------------------------------------------------
 
