@@ -469,24 +469,37 @@ class OpenVinoEncoder:
         # Kept off: cutting is done by `_token_ids`, so that the same tokenizer can count.
         self._tokenizer.no_truncation()
         self._tokenizer.no_padding()
-        self._model = (
+        self._thread = threading.local()
+        self._specials = self._tokenizer.num_special_tokens_to_add(False)
+        self._longest_text = manifest.max_tokens * CHARACTERS_PER_TOKEN
+        self._graph = folder / "model.xml"
+        self._model = self._compiled(ACTIVATION_GROUP)
+        try:
+            self.encode_queries(SAMPLES[:1])  # the first run also builds the kernels
+        except RuntimeError as exc:
+            # A processor without 8-bit products says so only now. The same weights work as
+            # floats there, at about half the speed.
+            logger.warning("No 8-bit products on this processor: %s", _first_line(exc))
+            self._model = self._compiled(0)
+            self._thread = threading.local()
+            self.encode_queries(SAMPLES[:1])
+
+    def _compiled(self, group: int) -> Any:
+        return (
             _openvino()
             .Core()
             .compile_model(
-                folder / "model.xml",
+                self._graph,
                 "CPU",
                 {
                     # One stream on all cores: the best for a query, and no worse for a batch.
                     "PERFORMANCE_HINT": "LATENCY",
-                    "DYNAMIC_QUANTIZATION_GROUP_SIZE": str(ACTIVATION_GROUP),
+                    "DYNAMIC_QUANTIZATION_GROUP_SIZE": str(group),
                     # Several processes share the cores, so none may sit on its own.
                     "ENABLE_CPU_PINNING": False,
                 },
             )
         )
-        self._thread = threading.local()
-        self._specials = self._tokenizer.num_special_tokens_to_add(False)
-        self._longest_text = manifest.max_tokens * CHARACTERS_PER_TOKEN
 
     def encode_queries(self, texts: Sequence[str]) -> Vectors:
         return self._encode(texts, self.query_prefix)

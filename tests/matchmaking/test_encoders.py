@@ -129,6 +129,29 @@ def test_tokens_are_counted_without_prefix_and_marks(encoder):
     assert encoder.count_tokens(FITTING * 50) > 1000  # far more than the model reads at once
 
 
+def test_a_processor_without_8_bit_products_still_encodes(encoder, monkeypatch):
+    run, compiled = encoders.OpenVinoEncoder._run, encoders.OpenVinoEncoder._compiled
+    groups = []
+
+    def compile_with(self, group):
+        groups.append(group)
+        return compiled(self, group)
+
+    def run_without(self, batch):
+        if groups[-1]:
+            raise RuntimeError("could not create a primitive descriptor")
+        return run(self, batch)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(encoders.OpenVinoEncoder, "_compiled", compile_with)
+        patch.setattr(encoders.OpenVinoEncoder, "_run", run_without)
+        [ours] = encoders.load_encoder(django_settings.EMBEDDING_MODEL).encode_passages([FITTING])
+
+    assert groups == [encoders.ACTIVATION_GROUP, 0]
+    [theirs] = encoder.encode_passages([FITTING])
+    assert ours @ theirs > 0.99
+
+
 # --- What it refuses
 
 
