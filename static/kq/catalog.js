@@ -43,6 +43,8 @@
     form.querySelectorAll("select[data-kq-choose]").forEach(function (select) {
       new window.TomSelect(select, {
         maxOptions: null,
+        // Filter at once: a delayed one opens the list again for those who choose quickly.
+        refreshThrottle: 0,
         searchField: ["text", "value"],
         render: {
           no_results: function () {
