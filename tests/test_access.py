@@ -1,0 +1,269 @@
+"""Every address of the site, every role: who opens what, and that a refusal changes nothing.
+
+A new address that is not in the table fails `test_every_address_is_in_the_table`.
+"""
+
+import datetime as dt
+from types import SimpleNamespace
+
+import pytest
+from django.test import Client
+from django.urls import URLResolver, get_resolver, reverse
+from django.utils import timezone
+
+from accounts.models import AccountEvent, ManagerProfile, Membership, Organization
+from catalog.models import Achievement, Demand, ListingEvent
+from matchmaking.models import Consent, Match, MatchEvent, Review
+from matchmaking.workflow import MatchStatus, ReviewStatus
+from tests.factories import (
+    make_achievement,
+    make_demand,
+    make_manager,
+    make_match,
+    make_member,
+    make_operator,
+    make_organization,
+    make_review,
+    make_user,
+)
+
+# In the order of the table's columns. `owner` and `viewer` are of the enterprise that owns the
+# demand, `university` owns the achievement, `stranger` owns another enterprise; `manager` has
+# taken the match's review on, `colleague` has nothing to do with it, `tied` once worked for the
+# enterprise and was given the review of `barred` all the same.
+ROLES = (
+    *("visitor", "plain", "owner", "viewer", "stranger"),
+    *("university", "manager", "colleague", "tied", "operator"),
+)
+CODES = {"2": 200, "3": 403, "4": 404, "5": 405, "L": 302, "R": 302, "D": 503}
+
+# One letter a role: 2 the page, L to the log-in, R elsewhere, 3 may not (403), 4 may not know of
+# it (404), 5 no such method (405), D a service is down, as no worker runs here.
+TABLE = {
+    # address: what it is about  GET           POST ("" where there is nothing to post)
+    ("healthz", ""): ("DDDDDDDDDD", ""),
+    ("set_language", ""): ("RRRRRRRRRR", ""),
+    ("home", ""): ("2222222222", ""),
+    ("help_matching", ""): ("2222222222", ""),
+    ("help_visibility", ""): ("2222222222", ""),
+    ("help_figures", ""): ("2222222222", ""),
+    ("help_accessibility", ""): ("2222222222", ""),
+    ("manager_list", ""): ("2222222222", ""),
+    # The two lists
+    ("demand_list", ""): ("2222222222", ""),
+    ("achievement_list", ""): ("2222222222", ""),
+    ("demand_detail", "demand"): ("2222222222", ""),
+    ("demand_detail", "draft"): ("4422444442", ""),
+    ("demand_detail", "submitted"): ("4422442222", ""),
+    ("demand_detail", "withdrawn"): ("4422444442", ""),
+    ("achievement_detail", "achievement"): ("2222222222", ""),
+    ("demand_new", ""): ("LR2322RRRR", "LR-3--RRRR"),
+    ("achievement_new", ""): ("LR2322RRRR", "LR-3--RRRR"),
+    ("demand_edit", "demand"): ("L323333333", "L3-3333333"),
+    ("demand_edit", "draft"): ("L423444443", "L4-3444443"),
+    ("demand_edit", "submitted"): ("L4R3443333", "L4-3443333"),
+    ("achievement_edit", "achievement"): ("L333323333", "L3333-3333"),
+    ("demand_withdraw", "demand"): ("L323333333", "L3-3333333"),
+    ("demand_withdraw", "draft"): ("L423444443", "L4-3444443"),
+    ("achievement_withdraw", "achievement"): ("L333323333", "L3333-3333"),
+    ("demand_close", "demand"): ("L323333333", "L3-3333333"),
+    ("achievement_close", "achievement"): ("L333323333", "L3333-3333"),
+    ("demand_confirm", "demand"): ("L323333333", "L3-3333333"),
+    ("achievement_confirm", "achievement"): ("L333323333", "L3333-3333"),
+    ("my_demands", ""): ("L222222222", ""),
+    ("my_achievements", ""): ("L222222222", ""),
+    ("listing_queue", ""): ("L333332222", ""),
+    ("listing_review", "submitted"): ("L333332232", "L33333--3-"),
+    ("listing_review", "draft"): ("L333334442", "L33333444-"),
+    # Matches
+    ("demand_matches", "demand"): ("L322333332", ""),
+    ("demand_matches", "draft"): ("L422444442", ""),
+    ("achievement_matches", "achievement"): ("L333323332", ""),
+    ("my_answers", ""): ("L222222222", ""),
+    ("match_detail", "match"): ("L422422442", ""),
+    ("match_detail", "barred"): ("L422424432", ""),
+    ("match_consent", "match"): ("L422423443", "L4--4-3443"),
+    ("match_consent", "approved"): ("L422424443", "L4-34-4443"),
+    ("match_review", "match"): ("L433432443", "L43343-443"),
+    ("match_review", "barred"): ("L433434433", "L433434433"),
+    ("match_conflict", "match"): ("L433432443", "L43343-443"),
+    ("match_conflict", "barred"): ("L433434423", "L4334344-3"),
+    ("match_refer", "match"): ("L433432443", "L43343-443"),
+    ("match_refer", "barred"): ("L433434433", "L433434433"),
+    ("workbench", ""): ("L333332223", ""),
+    ("review_log", ""): ("L333332223", ""),
+    # People
+    ("organization", ""): ("L222222222", ""),
+    ("organization_new", ""): ("L222222222", "L---------"),
+    ("organization_join", ""): ("L222222222", "L---------"),
+    ("organization_edit", "organization"): ("L423444442", "L4-344444-"),
+    ("organization_members", "organization"): ("L422444442", ""),
+    ("member_answer", "membership"): ("L555555555", "L4-344444-"),
+    ("member_role", "membership"): ("L555555555", "L4-344444-"),
+    ("member_remove", "membership"): ("L423444442", "L4-344444-"),
+    ("manager_apply", ""): ("L222222222", "L---------"),
+    ("settings_profile", ""): ("L222222222", "L---------"),
+    ("switch_role", ""): ("L555555555", "L---------"),
+    # Operators
+    ("ops_home", ""): ("L333333332", ""),
+    ("ops_listings", ""): ("L333333332", ""),
+    ("ops_assignments", ""): ("L333333332", ""),
+    ("ops_reassign", "match"): ("L333333332", "L33333333-"),
+    ("ops_audit", ""): ("L333333332", ""),
+    ("ops_organizations", ""): ("L333333332", ""),
+    ("ops_organization", "organization"): ("L333333332", "L33333333-"),
+    ("ops_managers", ""): ("L333333332", ""),
+    ("ops_manager", "profile"): ("L333333332", "L33333333-"),
+}
+
+
+@pytest.fixture
+def world():
+    enterprise = make_organization()
+    university = make_organization(kind="university")
+    people = SimpleNamespace(
+        visitor=None,
+        plain=make_user(),
+        owner=make_member(enterprise),
+        viewer=make_member(enterprise, role="viewer"),
+        stranger=make_member(),
+        university=make_member(university),
+        manager=make_manager(),
+        colleague=make_manager(),
+        tied=make_manager(),
+        operator=make_operator(),
+    )
+    people.tied.manager_profile.interests.create(organization=enterprise, kind="employment")
+
+    def pair(status):
+        return make_match(
+            status=status,
+            demand=make_demand(owner=enterprise),
+            achievement=make_achievement(owner=university),
+        )
+
+    match, barred = pair(MatchStatus.IN_REVIEW), pair(MatchStatus.IN_REVIEW)
+    make_review(match=match, manager=people.manager, status=ReviewStatus.ACCEPTED)
+    make_review(match=barred, manager=people.tied, status=ReviewStatus.ASSIGNED)
+    waiting = make_user().memberships.create(
+        organization=enterprise, role="viewer", is_active=False
+    )
+    people.arguments = {
+        "": [],
+        "demand": [match.demand.number],
+        "achievement": [match.achievement.number],
+        "match": [match.number],
+        "barred": [barred.number],
+        "approved": [pair(MatchStatus.APPROVED).number],
+        **{
+            status: [make_demand(owner=enterprise, status=status).number]
+            for status in ("draft", "submitted", "withdrawn")
+        },
+        "organization": [enterprise.pk],
+        "membership": [enterprise.pk, waiting.pk],
+        "profile": [people.manager.manager_profile.pk],
+    }
+    # Right for every form at once: a refusal must not be for want of a field.
+    people.form = {
+        "note": "理由写在这里",
+        "status": "fulfilled",
+        "valid_until": timezone.localdate() + dt.timedelta(days=99),
+        "decision": "publish",
+        "reasons": ["measured"],
+        "comment": "硬指标已有试件数据。",
+        "no_interest": "on",
+        "action": "accept",
+        "answer": "agree",
+        "to": people.colleague.manager_profile.pk,
+        "role": "owner",
+        "title": "被人改过的题目",
+    }
+    return people
+
+
+def state():
+    """Everything that a step of somebody's could change."""
+    rows = [
+        list(model.objects.order_by("pk").values())
+        for model in (Demand, Achievement, Match, Review, Membership, Organization, ManagerProfile)
+    ]
+    counts = [model.objects.count() for model in (ListingEvent, MatchEvent, AccountEvent, Consent)]
+    return rows, counts
+
+
+def client_of(person):
+    client = Client()
+    if person is not None:
+        client.force_login(person)
+    return client
+
+
+def letter(response):
+    """Return the table's letter for an answer."""
+    if response.status_code == 302:
+        return "L" if response.url.startswith(reverse("account_login")) else "R"
+    return next((key for key, code in CODES.items() if code == response.status_code), "?")
+
+
+def own_addresses(patterns, outside=("allauth",)):
+    for pattern in patterns:
+        if isinstance(pattern, URLResolver):
+            yield from own_addresses(pattern.url_patterns)
+        elif not pattern.callback.__module__.startswith(outside):
+            yield pattern.name
+
+
+def test_every_address_is_in_the_table():
+    assert set(own_addresses(get_resolver().url_patterns)) == {name for name, _about in TABLE}
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(("name", "about"), TABLE)
+def test_each_role_gets_the_page_or_the_refusal_of_the_table(world, name, about):
+    url = reverse(name, args=world.arguments[about])
+
+    got = "".join(letter(client_of(getattr(world, role)).get(url)) for role in ROLES)
+
+    assert dict(zip(ROLES, got, strict=True)) == dict(
+        zip(ROLES, TABLE[name, about][0], strict=True)
+    )
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(("name", "about"), [key for key, (_get, post) in TABLE.items() if post])
+def test_who_may_not_post_changes_nothing(world, name, about):
+    url, expected = reverse(name, args=world.arguments[about]), TABLE[name, about][1]
+    before = state()
+
+    got = "".join(
+        "-" if may == "-" else letter(client_of(getattr(world, role)).post(url, world.form))
+        for role, may in zip(ROLES, expected, strict=True)
+    )
+
+    assert dict(zip(ROLES, got, strict=True)) == dict(zip(ROLES, expected, strict=True))
+    assert state() == before
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("make", [None, make_user, make_member, make_manager, make_operator])
+@pytest.mark.parametrize(
+    ("name", "number"),
+    [
+        ("demand_detail", "XQ-2026-9999"),
+        ("demand_detail", "CG-2026-0001"),
+        ("demand_detail", "XQ-0001"),
+        ("achievement_detail", "XQ-2026-0001"),
+        ("achievement_detail", "CG-2026-99999999999999999999"),
+        ("match_detail", "M-20261109-9999"),
+        ("match_detail", "M-00000000-0000"),
+        ("match_consent", "1"),
+        ("match_review", "M-20261109-9999"),
+    ],
+)
+def test_a_forged_number_is_nothing_that_anybody_may_know_of(make, name, number):
+    client = client_of(make() if make is not None else None)
+
+    response = client.get(reverse(name, args=[number]))
+
+    public = name in ("demand_detail", "achievement_detail")
+    assert letter(response) == ("4" if public or make is not None else "L")
