@@ -13,6 +13,13 @@ def _without_chatter(logger: Any, method: str, event: EventDict) -> EventDict:
     return event
 
 
+def _without_refusals_traceback(logger: Any, method: str, event: EventDict) -> EventDict:
+    """Leave a refusal (403) its one line: it is an answer, and no place in the code is at fault."""
+    if event.get("logger") == "django.request" and event.get("level") == "warning":
+        event.pop("exc_info", None)
+    return event
+
+
 def logging_settings(*, json: bool, level: str) -> dict[str, Any]:
     """Return Django's LOGGING; records of libraries take the same way as our own."""
     shared: list[Processor] = [
@@ -22,13 +29,17 @@ def logging_settings(*, json: bool, level: str) -> dict[str, Any]:
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso"),
         structlog.processors.StackInfoRenderer(),
+        _without_refusals_traceback,
     ]
     if json:
         shared.append(structlog.processors.format_exc_info)
     renderer: Processor = (
         structlog.processors.JSONRenderer(ensure_ascii=False)
         if json
-        else structlog.dev.ConsoleRenderer(colors=False)
+        # The default prints local variables: passwords, contacts and texts are among them.
+        else structlog.dev.ConsoleRenderer(
+            colors=False, exception_formatter=structlog.dev.plain_traceback
+        )
     )
     structlog.configure(
         processors=[
