@@ -107,6 +107,8 @@ class ListingVector(models.Model):
     model = models.ForeignKey(EmbeddingModel, models.PROTECT, related_name="+")
     window = models.PositiveSmallIntegerField()
     is_public = models.BooleanField()
+    # Speaks for a demand's need. A title that was cut off the body repeats it, and does not.
+    asks = models.BooleanField(default=True)
     # What the window is written in ("zh" or "en"), read off its letters.
     language = models.CharField(max_length=2)
     vector = HalfVectorField(dimensions=settings.EMBEDDING_DIMENSION)

@@ -224,7 +224,9 @@ def _asking_scores(
     would wait for ever for a list that it belongs on.
     """
     means = language_means("achievement" if kind == "demand" else "demand", filters.model_id)
-    rows = vector_model(kind).objects.filter(listing__in=list(found), model=filters.model_id)
+    rows = vector_model(kind).objects.filter(
+        listing__in=list(found), model=filters.model_id, asks=True
+    )
     best: dict[int, list[float]] = {}
     for pk, stored in rows.values_list("listing", "vector"):
         [asked] = stack([stored])

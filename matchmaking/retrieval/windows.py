@@ -19,10 +19,11 @@ _SENTENCE = re.compile(r"[^。！？；!?;\n]*(?:[。！？；!?;\n]+|$)")
 
 
 class Window(NamedTuple):
-    """`is_public`: made only of what a visitor may read."""
+    """`is_public`: made only of what a visitor may read. `asks`: speaks for a demand's need."""
 
     text: str
     is_public: bool
+    asks: bool = True
 
 
 def width(text: str) -> int:
@@ -77,17 +78,19 @@ def listing_windows(
 ) -> list[Window]:
     """Return a listing's windows: first what is public, then title and body piece by piece.
 
-    A title that is only the beginning of the body leads no piece: it would say it twice.
+    A title that is only the beginning of the body leads no piece and asks for nothing of its
+    own: it would say it twice.
     """
+    derived = bool(body.strip()) and repeats(title, body)
     head = "\n".join(part for part in (title, summary, "，".join(keywords)) if part.strip())
     public = split_text(head)
-    windows = [Window(piece, True) for piece in public]
+    windows = [Window(piece, is_public=True, asks=not derived) for piece in public]
     if body.strip():
         # The title leads each piece: a paragraph alone often does not say what it is about.
-        lead = "" if repeats(title, body) else title.strip()[:200]
+        lead = "" if derived else title.strip()[:200]
         room = max(WINDOW_WIDTH - width(lead), WINDOW_WIDTH // 2)
         windows += [
-            Window(f"{lead}\n{piece}" if lead else piece, False)
+            Window(f"{lead}\n{piece}" if lead else piece, is_public=False)
             for piece in split_text(body, room)
         ]
     return windows[:MAX_WINDOWS]

@@ -205,6 +205,7 @@ def _store(
             model=model,
             window=number,
             is_public=window.is_public,
+            asks=window.asks,
             language=language_of(window.text),
             vector=HalfVector(vector),
         )

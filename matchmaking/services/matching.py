@@ -76,9 +76,9 @@ def listing_side(listing: Listing) -> Side:
 
 def demand_query(index: DemandIndex) -> Query:
     """Return a stored demand as a query."""
-    vectors = DemandVector.objects.filter(listing=index.listing_id, model=index.model_id).order_by(
-        "window"
-    )
+    vectors = DemandVector.objects.filter(
+        listing=index.listing_id, model=index.model_id, asks=True
+    ).order_by("window")
     terms = index.query_terms
     return Query(
         vectors=stack([row.vector for row in vectors]),

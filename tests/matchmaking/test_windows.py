@@ -105,3 +105,15 @@ def test_the_longest_allowed_body_is_read_to_its_end():
 )
 def test_a_text_is_chinese_or_not(text, language):
     assert language_of(text) == language
+
+
+def test_a_title_that_was_cut_off_the_body_asks_for_nothing_of_its_own():
+    body = "现用分段中频淬火，接头处存在软带，淬火后圆度偏差超过 1.2 mm。"
+
+    derived = listing_windows(title=body[:12], summary="", keywords=(), body=body)
+    own = listing_windows(title="套圈淬火变形", summary="", keywords=(), body=body)
+
+    assert [(window.is_public, window.asks) for window in derived] == [(True, False), (False, True)]
+    assert derived[1].text == body
+    assert [(window.is_public, window.asks) for window in own] == [(True, True), (False, True)]
+    assert own[1].text.startswith("套圈淬火变形\n")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from argparse import ArgumentParser
 from pathlib import Path
@@ -38,6 +39,8 @@ class Command(BaseCommand):
             encoder = get_encoder()
         except (BrokenSet, EncoderUnavailable) as error:
             raise CommandError(str(error)) from error
+        # Being asked to stop is no reason to leave a database behind.
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
         target: Path = options["run"]
         draft = target.with_name(f"{target.name}.{os.getpid()}.part")
         try:
