@@ -27,7 +27,9 @@ def score(query, document, statistics=NO_STATISTICS):
 
 
 def test_chinese_and_latin_words_are_cut_and_folded():
-    assert words("双感应器同步淬火 Induction HARDENING") == words("雙感應器同步淬火 induction hardening")
+    assert words("双感应器同步淬火 Induction HARDENING") == words(
+        "雙感應器同步淬火 induction hardening"
+    )
     assert "淬火" in words("同步淬火工艺")
     assert {"induction", "hardening"} <= set(words("Induction HARDENING"))
 
