@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, cast
 
+from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
 from django.core.paginator import Page, Paginator
 from django.db.models import Count, Q
@@ -17,6 +18,7 @@ from django_htmx.http import push_url
 
 from accounts.http import PageRequest, UserRequest
 from accounts.permissions import is_operator, reader_tier, writable_organizations
+from accounts.views.limits import refuse, too_often
 from catalog.facets import QUERY_LIMIT, SHORT_FACET, Filters, apply, count_facets, way_out
 from catalog.models import Listing, ListingEvent, ListingQuerySet
 from catalog.permissions import (
@@ -47,6 +49,8 @@ def page_of(rows: Any, asked: str) -> Page[Any]:
 def listing_list(request: PageRequest, kind: str) -> HttpResponse:
     """Search and filter what is published. htmx gets the results with the facets beside them."""
     filters = Filters.read(kind, request.GET)
+    if filters.words and _asks_too_often(request):
+        return refuse(request)
     found = _search(request, filters)
     live: ListingQuerySet = MODELS[kind].objects.live()
     if found is not None:
@@ -75,6 +79,12 @@ def listing_list(request: PageRequest, kind: str) -> HttpResponse:
         query = filters.query_string()
         push_url(response, f"{request.path}?{query}" if query else request.path)
     return response
+
+
+def _asks_too_often(request: PageRequest) -> bool:
+    """Each search has a worker encode the words: a script must not keep everybody else waiting."""
+    allowed = settings.SEARCHES_PER_MINUTE
+    return too_often(request, "search", visitor=allowed, person=3 * allowed)
 
 
 def _search(request: PageRequest, filters: Filters) -> SearchResult | None:

@@ -207,6 +207,8 @@ CONSENT_WORKING_DAYS = env.integer("CONSENT_WORKING_DAYS", 5, minimum=1, maximum
 # An evaluation on a machine where no database runs starts one of its own.
 EMBEDDED_SERVICES = "config.embedded.Services"
 DATABASE_PARSER = "config.env.database"
+# Searches of one address in a minute; somebody who is logged in has three times as many.
+SEARCHES_PER_MINUTE = env.integer("SEARCHES_PER_MINUTE", 60, minimum=1)
 # Seconds that a page waits for a query's vector before it falls back to words alone.
 QUERY_ENCODE_TIMEOUT = 2.0
 
