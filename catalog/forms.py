@@ -303,7 +303,7 @@ class ListingForm(_NeededInTheEnd):
         industry.choices = [*blank, *self._kept_industry(), *division_choices()]
         region.choices = [*blank, *region_choices()]
         for field in (industry, region):
-            field.widget.attrs["data-kq-choose"] = _("Nothing found")
+            field.widget.attrs["data-choose"] = _("Nothing found")
         unset = _("No requirement") if self.kind == "demand" else _("Not stated")
         trl.choices = [("", unset), *trl_choices()]
 

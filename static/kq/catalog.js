@@ -38,26 +38,6 @@
   const form = document.querySelector("form[data-kq-listing]");
   if (!form) return;
 
-  // Long lists can be searched by typing. The native control stays where this script fails.
-  if (window.TomSelect) {
-    form.querySelectorAll("select[data-kq-choose]").forEach(function (select) {
-      new window.TomSelect(select, {
-        maxOptions: null,
-        // Filter at once: a delayed one opens the list again for those who choose quickly.
-        refreshThrottle: 0,
-        searchField: ["text", "value"],
-        render: {
-          no_results: function () {
-            const line = document.createElement("div");
-            line.className = "no-results";
-            line.textContent = select.dataset.kqChoose;
-            return line;
-          },
-        },
-      });
-    });
-  }
-
   // Characters left, counted as the server counts: by code point, a line end as one.
   form.querySelectorAll("textarea[data-kq-limit]").forEach(function (area) {
     const limit = Number(area.dataset.kqLimit);

@@ -1,15 +1,34 @@
 // Long lists get a search field. Without JavaScript the native list stays.
 (function () {
   "use strict";
+  if (!window.TomSelect) return;
+
   document.querySelectorAll("select[data-choose]").forEach(function (select) {
-    new window.TomSelect(select, {
+    const nothing = select.dataset.choose;
+    const chooser = new window.TomSelect(select, {
       plugins: select.multiple ? ["remove_button"] : [],
-      maxOptions: 2000,
+      maxOptions: null,
+      searchField: ["text", "value"],
       // Filter at once: a delayed one opens the list again for those who choose quickly.
       refreshThrottle: 0,
       // The order of the standard, not of the score.
       sortField: [{ field: "$order" }, { field: "$score" }],
-      render: { no_results: null },
+      render: {
+        no_results: nothing && function () {
+          const line = document.createElement("div");
+          line.className = "no-results";
+          line.textContent = nothing;
+          return line;
+        },
+      },
     });
+    // The search field stands for the list: it says the hint and the error, and takes the focus
+    // that a link of the error summary gives to the list.
+    const field = chooser.control_input;
+    ["aria-describedby", "aria-invalid"].forEach(function (name) {
+      if (select.hasAttribute(name)) field.setAttribute(name, select.getAttribute(name));
+    });
+    select.setAttribute("aria-hidden", "true");
+    select.addEventListener("focus", function () { chooser.focus(); });
   });
 })();
