@@ -74,9 +74,7 @@ def make_member(
     return user
 
 
-def make_manager(
-    *, classes: list[str] | None = None, capacity: int = 20, **fields: Any
-) -> User:
+def make_manager(*, classes: list[str] | None = None, capacity: int = 20, **fields: Any) -> User:
     """Return a certified technology manager."""
     user = make_user(**fields)
     ManagerProfile.objects.create(

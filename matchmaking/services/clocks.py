@@ -18,9 +18,7 @@ def run() -> dict[str, int]:
     """Act on every deadline that has passed. Return what was done, by kind."""
     today = timezone.localdate()
     reviews = Review.objects.open().filter(due_on__lt=today, match__is_frozen=False)
-    waiting = Match.objects.filter(
-        status=MatchStatus.APPROVED, due_on__lt=today, is_frozen=False
-    )
+    waiting = Match.objects.filter(status=MatchStatus.APPROVED, due_on__lt=today, is_frozen=False)
     return {
         "expired": expire_overdue(limit=LIMIT),
         "no_response": sum(
