@@ -24,7 +24,14 @@ from matchmaking.models import (
     MatchQuerySet,
     Review,
 )
-from matchmaking.retrieval.candidates import DEPTH, Filters, Query, find_candidates, stack
+from matchmaking.retrieval.candidates import (
+    DEPTH,
+    Candidate,
+    Filters,
+    Query,
+    find_candidates,
+    stack,
+)
 from matchmaking.retrieval.encoders import Encoder
 from matchmaking.retrieval.explanation import (
     Side,
@@ -292,24 +299,7 @@ def demands_to_match(achievement_id: int) -> list[int]:
     )
     if index is None or not index.listing.is_live or index.version != index.listing.version:
         return []
-    vectors = list(
-        AchievementVector.objects.filter(listing=achievement_id, model=index.model_id).order_by(
-            "window"
-        )
-    )
-    terms = index.terms
-    query = Query(
-        vectors=stack([row.vector for row in vectors]),
-        terms=dict(zip(terms.indices(), terms.values(), strict=True)),
-        languages=[row.language for row in vectors],
-    )
-    found = find_candidates(
-        "demand",
-        query,
-        Filters(model_id=index.model_id, exclude_owner=index.listing.owner_id),
-        depth=REVERSE_DEPTH,
-        asking=True,
-    )
+    found = asking_demands(index)
     last = dict(
         DemandIndex.objects.filter(
             pk__in=[candidate.listing_id for candidate in found]
@@ -323,6 +313,28 @@ def demands_to_match(achievement_id: int) -> list[int]:
     }
     standing = Match.objects.open().filter(achievement=achievement_id)
     return sorted(entered | set(standing.values_list("demand", flat=True)))
+
+
+def asking_demands(index: AchievementIndex) -> list[Candidate]:
+    """Return the demands that an achievement may answer, scored as their own runs would."""
+    vectors = list(
+        AchievementVector.objects.filter(listing=index.listing_id, model=index.model_id).order_by(
+            "window"
+        )
+    )
+    terms = index.terms
+    query = Query(
+        vectors=stack([row.vector for row in vectors]),
+        terms=dict(zip(terms.indices(), terms.values(), strict=True)),
+        languages=[row.language for row in vectors],
+    )
+    return find_candidates(
+        "demand",
+        query,
+        Filters(model_id=index.model_id, exclude_owner=index.listing.owner_id),
+        depth=REVERSE_DEPTH,
+        asking=True,
+    )
 
 
 def mark_unmatched(demand_ids: Sequence[int]) -> None:

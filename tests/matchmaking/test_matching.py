@@ -12,6 +12,7 @@ from catalog.models import Achievement, Demand
 from catalog.services import publishing
 from matchmaking import tasks
 from matchmaking.models import AchievementIndex, DemandIndex, Match, MatchEvent, Review
+from matchmaking.retrieval.candidates import Filters, find_candidates
 from matchmaking.retrieval.searching import search
 from matchmaking.services import indexing, matching
 from matchmaking.workflow import MatchStatus, ReviewStatus
@@ -594,3 +595,42 @@ def test_a_text_that_is_not_published_yet_is_not_quoted(encoder, run):
     assert matching.unexplained(limit=9) == []
 
     assert Match.objects.get().pairs == []
+
+
+def test_a_pair_has_the_same_score_from_either_end(encoder):
+    """In two languages: what evens them out must not depend on who asks."""
+    demands = [make_demand(), make_demand(title="Quenching distortion of bearing rings")]
+    for number in range(5):
+        make_achievement(
+            title=f"感应淬火工艺 {number} 型", body="圆度偏差 0.30 mm，无软带。" * (number * 20 + 1)
+        )
+        make_achievement(
+            title=f"Induction hardening process {number}",
+            summary="Hardening of large bearing rings without soft zones.",
+            body="The distortion of the ring stays below 0.30 mm after quenching. "
+            * (number * 20 + 1),
+            keywords=["hardening"],
+            indicators=[],
+        )
+    index_all(encoder)
+    for corpus in ("achievement", "demand"):
+        indexing.rebuild_statistics(corpus)
+    model = indexing.current_model()
+
+    forward = {
+        (demand.pk, found.listing_id): found.score
+        for demand in demands
+        for found in find_candidates(
+            "achievement",
+            matching.demand_query(DemandIndex.objects.get(listing=demand)),
+            Filters(model_id=model.pk, exclude_owner=demand.owner_id),
+        )
+    }
+    backward = {
+        (found.listing_id, achievement.pk): found.score
+        for achievement in Achievement.objects.all()
+        for found in matching.asking_demands(AchievementIndex.objects.get(listing=achievement))
+    }
+
+    assert len(forward) == len(backward) == 20
+    assert backward == pytest.approx(forward, abs=1e-3)
