@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any, ClassVar, Self
 
 import pgtrigger
+from allauth.account.models import EmailAddress
 from django.contrib.auth.models import AbstractUser, BaseUserManager
 from django.contrib.postgres.fields import ArrayField
 from django.core.validators import MaxValueValidator, MinValueValidator
-from django.db import models
+from django.db import models, transaction
 from django.db.models import Q
 from django.db.models.functions import Upper
 from django.utils import timezone
@@ -29,8 +30,15 @@ class UserManager(BaseUserManager["User"]):
         return user
 
     def create_superuser(self, email: str, password: str | None = None, **fields: Any) -> User:
-        """Create an operator: KeQiao knows no other superuser."""
-        return self.create_user(email, password, is_operator=True, **fields)
+        """Create an operator: KeQiao knows no other superuser.
+
+        Whoever may run this command is trusted with the address: the first operator of a new
+        platform must be able to log in before its mail server works.
+        """
+        with transaction.atomic():
+            user = self.create_user(email, password, is_operator=True, **fields)
+            EmailAddress.objects.create(user=user, email=user.email, verified=True, primary=True)
+        return user
 
     def get_by_natural_key(self, username: str | None) -> User:
         return self.get(email__iexact=username)
