@@ -194,6 +194,8 @@ class TermFrequency(models.Model):
     corpus = models.ForeignKey(CorpusStatistics, models.CASCADE, related_name="terms")
     term = models.IntegerField()
     documents = models.PositiveIntegerField()
+    # The same of what visitors may read. A word's weight would tell them of the bodies otherwise.
+    public_documents = models.PositiveIntegerField(default=0)
 
     class Meta:
         constraints = [

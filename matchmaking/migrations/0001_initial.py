@@ -178,6 +178,7 @@ class Migration(migrations.Migration):
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('term', models.IntegerField()),
                 ('documents', models.PositiveIntegerField()),
+                ('public_documents', models.PositiveIntegerField(default=0)),
                 ('corpus', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='terms', to='matchmaking.corpusstatistics')),
             ],
         ),

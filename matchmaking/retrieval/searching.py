@@ -36,7 +36,8 @@ def search(kind: str, text: str, tier: Tier, limit: int) -> SearchResult:
     """
     answer = encode_in_worker(text)
     tokens = words(text)
-    terms = query_terms(tokens, load_statistics(kind, tokens))
+    public_only = tier < Tier.MEMBERS
+    terms = query_terms(tokens, load_statistics(kind, tokens, public_only=public_only))
     vectors = np.empty((0, 0), np.float32) if answer is None else answer.vector.reshape(1, -1)
     if answer is None and not terms:
         return SearchResult([], by_meaning=False, fallback=True)
@@ -45,7 +46,7 @@ def search(kind: str, text: str, tier: Tier, limit: int) -> SearchResult:
         Query(vectors=vectors, terms=terms),
         Filters(
             model_id=None if answer is None else answer.model_id,
-            public_only=tier < Tier.MEMBERS,
+            public_only=public_only,
         ),
         limit=limit,
     )

@@ -8,8 +8,14 @@ from matchmaking.models import CorpusStatistics, TermFrequency
 from matchmaking.retrieval import lexical
 
 
-def load_statistics(corpus: str, tokens: Iterable[str] | None = None) -> lexical.Statistics:
-    """Return a corpus's counts ("demand" or "achievement"): all, or those of `tokens` alone."""
+def load_statistics(
+    corpus: str, tokens: Iterable[str] | None = None, *, public_only: bool = False
+) -> lexical.Statistics:
+    """Return a corpus's counts ("demand" or "achievement"): all, or those of `tokens` alone.
+
+    With `public_only` they are those of the texts that visitors read. What a word weighs decides
+    what a query finds: a visitor could ask with it whether the word stands in a body.
+    """
     row = CorpusStatistics.objects.filter(corpus=corpus).first()
     if row is None:
         return lexical.NO_STATISTICS
@@ -19,5 +25,7 @@ def load_statistics(corpus: str, tokens: Iterable[str] | None = None) -> lexical
     return lexical.Statistics(
         documents=row.documents,
         average_length=row.average_length,
-        frequency=dict(frequency.values_list("term", "documents")),
+        frequency=dict(
+            frequency.values_list("term", "public_documents" if public_only else "documents")
+        ),
     )

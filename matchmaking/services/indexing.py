@@ -263,12 +263,18 @@ def rebuild_statistics(corpus: str) -> int:
         cursor.execute("SELECT pg_advisory_xact_lock(hashtext(%s))", [f"statistics:{corpus}"])
         live = LISTINGS[corpus].objects.live().values("pk")
         frequency: Counter[int] = Counter()
+        public: Counter[int] = Counter()
         documents, total = 0, 0
-        rows = index_model(corpus).objects.filter(pk__in=live).values_list("terms", "length")
-        for terms, length in rows.iterator(chunk_size=500):
+        rows = (
+            index_model(corpus)
+            .objects.filter(pk__in=live)
+            .values_list("terms", "public_terms", "length")
+        )
+        for terms, public_terms, length in rows.iterator(chunk_size=500):
             documents += 1
             total += length
             frequency.update(terms.indices())
+            public.update(public_terms.indices())
         before = load_statistics(corpus, ()).average_length
         average = total / documents if documents else lexical.NO_STATISTICS.average_length
         row, _ = CorpusStatistics.objects.update_or_create(
@@ -282,7 +288,7 @@ def rebuild_statistics(corpus: str) -> int:
         TermFrequency.objects.filter(corpus=row).delete()
         TermFrequency.objects.bulk_create(
             (
-                TermFrequency(corpus=row, term=term, documents=count)
+                TermFrequency(corpus=row, term=term, documents=count, public_documents=public[term])
                 for term, count in frequency.items()
             ),
             batch_size=5000,
