@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import logging
+from contextlib import suppress
 from typing import NamedTuple
 
 import numpy as np
@@ -58,13 +59,19 @@ def encode_in_worker(text: str) -> Answer | None:
             return None
     except NoAnswer:
         logger.warning("No encode worker answered within %s s.", settings.QUERY_ENCODE_TIMEOUT)
-        cache.set("query:no-answer", True, GIVE_UP_SECONDS)
+        _remember("query:no-answer", True, GIVE_UP_SECONDS)
         return None
     except (CeleryError, OperationalError, RedisError, OSError) as error:
         logger.warning("The encode worker could not be asked: %s", error)
         return None
-    cache.set(key, packed, REMEMBER_SECONDS)
+    _remember(key, packed, REMEMBER_SECONDS)
     return unpack(packed)
+
+
+def _remember(key: str, value: object, seconds: int) -> None:
+    """Keep it for the next reader; a cache that has gone meanwhile is no reason to fail."""
+    with suppress(RedisError, OSError):
+        cache.set(key, value, seconds)
 
 
 def pack(model_id: int, vector: NDArray[np.float32]) -> str:

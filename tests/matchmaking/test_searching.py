@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from django.conf import settings as project
 from django.core.cache import cache
+from redis.exceptions import RedisError
 
 from accounts.permissions import Tier
 from catalog import search as catalog_search
@@ -250,3 +251,24 @@ def test_catalog_asks_this_engine(encoder, answering):
     result = catalog_search.find("demand", "轴承套圈淬火", tier=Tier.PUBLIC)
 
     assert result.ids == [demand.pk] and result.by_meaning
+
+
+def test_an_answer_counts_though_the_cache_goes_away_meanwhile(encoder, answering, monkeypatch):
+    demand = make_demand()
+    index(encoder, demand)
+
+    def away(*args, **kwargs):
+        raise RedisError
+
+    monkeypatch.setattr(cache, "set", away)
+    assert search("demand", "轴承套圈淬火", Tier.MEMBERS, 50).by_meaning
+
+
+def test_a_cache_that_goes_away_while_a_worker_is_awaited_is_no_failure(
+    encoder, silent, monkeypatch
+):
+    def away(*args, **kwargs):
+        raise RedisError
+
+    monkeypatch.setattr(cache, "set", away)
+    assert encode_in_worker("淬火") is None
