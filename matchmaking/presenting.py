@@ -158,6 +158,8 @@ class Reader:
     contacts: bool
     is_manager: bool = False
     is_operator: bool = False
+    # Descriptions are for members of verified organizations, also in a match.
+    descriptions: bool = True
 
     def hidden(self, match: Match) -> tuple[Organization, ...]:
         """Return the organizations that must not be named to this reader."""
@@ -176,19 +178,26 @@ class Reader:
 def reader_of(user: User, match: Match) -> Reader:
     """Ask the rules once for a page about one match."""
     side = permissions.side_of(user, match)
+    verified = side is None or match.listing(side).owner.is_verified
     return Reader(
         side=side or "",
         names=permissions.names_visible(user, match),
         contacts=permissions.contacts_visible(user, match),
         is_manager=Review.objects.open_to(user).filter(match=match).exists(),
         is_operator=user.is_operator,
+        descriptions=user.is_operator or verified,
     )
 
 
 def side_reader(side: str, match: Match) -> Reader:
     """Return what a member of one side may see: for lists, where the side is known already."""
     introduced = match.status == MatchStatus.INTRODUCED
-    return Reader(side=side, names=introduced, contacts=introduced)
+    return Reader(
+        side=side,
+        names=introduced,
+        contacts=introduced,
+        descriptions=match.listing(side).owner.is_verified,
+    )
 
 
 def blind_title(match: Match) -> str:
@@ -247,7 +256,9 @@ def side_view(match: Match, side: str, reader: Reader) -> SideView:
         version=revision.version,
         title=mask_names(revision.title, *hidden),
         summary=mask_names(revision.summary, *hidden),
-        body=mask_names(revision.body, *hidden),
+        body=mask_names(revision.body, *hidden)
+        if reader.descriptions or side == reader.side
+        else "",
         who=owner.name if named else owner.blind(),
         is_named=named,
         is_own=side == reader.side,
@@ -459,6 +470,14 @@ def grid_rows(match: Match, reader: Reader) -> list[GridRow]:
     Unmet first, then partly, unknown and met; inside each the must-haves come first.
     """
     hidden = reader.hidden(match)
+
+    def quote(row: dict[str, Any]) -> SafeString:
+        # Quotes are the achievement's words.
+        described = (row.get("source") or {}).get("kind") == "body"
+        if described and not reader.descriptions and reader.side != Side.ACHIEVEMENT:
+            return SafeString("")
+        return marked(segments(row.get("quote", ""), row.get("marks", ()), hidden))
+
     rows = [
         GridRow(
             kind=row.get("kind", ""),
@@ -466,7 +485,7 @@ def grid_rows(match: Match, reader: Reader) -> list[GridRow]:
             requirement=mask_names(requirement_text(row), *hidden),
             hard=row.get("hard"),
             verdict=Verdict(row["verdict"] if row["verdict"] in _VERDICT_LABELS else "unknown"),
-            quote=marked(segments(row.get("quote", ""), row.get("marks", ()), hidden)),
+            quote=quote(row),
             stated=mask_names(stated_text(row), *hidden),
             source=source_text(row),
             gap=mask_names(gap_text(row), *hidden),
@@ -504,6 +523,8 @@ def worst_gap(rows: Sequence[GridRow]) -> str:
                 "more": len(silent) - 4,
             }
         return _("Not stated: %(names)s") % {"names": names}
+    if any(row.verdict.key != "met" for row in rows):
+        return _("Everything is met but the region")
     return _("Every requirement is met") if rows else ""
 
 
@@ -515,6 +536,8 @@ class Pair:
 
 
 def sentence_pairs(match: Match, reader: Reader) -> list[Pair]:
+    if not reader.descriptions:
+        return []
     hidden = reader.hidden(match)
     return [
         Pair(
@@ -554,6 +577,8 @@ def score_parts(match: Match) -> list[Part]:
 
 
 def shared_terms(match: Match, reader: Reader) -> list[str]:
+    if not reader.descriptions:
+        return []
     hidden = reader.hidden(match)
     return [word for word in map(str, match.terms) if not names_any(word, hidden)]
 
@@ -606,7 +631,8 @@ def _who(event: MatchEvent, reader: Reader) -> str:
         return _("KeQiao")
     if event.side:
         side = Side(event.side)
-        if reader.may_name(side):
+        # A person's name is a contact: not for the other side, nor for a manager, before both met.
+        if reader.contacts or reader.is_operator or side == reader.side:
             return f"{event.actor} ({side.label})" if not reader.side else str(event.actor)
         return str(side.label)
     if event.verb in _BY_MANAGERS or not reader.side:
@@ -623,6 +649,8 @@ def event_lines(match: Match, reader: Reader, events: Iterable[MatchEvent]) -> l
             continue
         # A note of a frozen or replaced match comes from the other side's editing.
         open_note = not reader.side or event.verb in (V.APPROVED, V.REJECTED, V.DECLINED)
+        if event.verb == V.HANDED_BACK and not reader.is_operator:
+            open_note = False  # what tie somebody has is told to the operators alone
         reasons = reason_labels(re.split(r"[,\s]+", event.reason)) if event.reason else []
         lines.append(
             EventLine(

@@ -25,7 +25,7 @@ def answer(
     """
     match = (
         Match.objects.select_for_update(of=("self",))
-        .select_related("demand", "achievement")
+        .select_related("demand__owner", "achievement__owner")
         .get(pk=match.pk)
     )
     if not can_write_for(actor, owner_of(match, side)):
@@ -43,7 +43,9 @@ def answer(
         )
     if not (match.demand.is_live and match.achievement.is_live):
         raise IllegalMove(_("One of the two listings is no longer published."))
-    if not agreed:
+    if agreed:
+        _check_verified(match, side)
+    else:
         if reason not in DeclineReason.values:
             raise ValidationError({"reason": _("Please choose a reason.")})
         if reason == DeclineReason.OTHER and not note.strip():
@@ -74,6 +76,21 @@ def answer(
         _end(match, MatchStatus.INTRODUCED)
         _log(match, MatchEvent.Verb.INTRODUCED, None, before=before, after=MatchStatus.INTRODUCED)
     return match
+
+
+def _check_verified(match: Match, side: str) -> None:
+    """Raise `IllegalMove` while either side is under check: a new name may be anybody's.
+
+    Contacts would go to it, or a person who said yes to one organization would meet another.
+    """
+    if not match.listing(side).owner.is_verified:
+        raise IllegalMove(
+            _("Your organization is being verified; you can agree as soon as that is done.")
+        )
+    if not (match.demand.owner.is_verified and match.achievement.owner.is_verified):
+        raise IllegalMove(
+            _("The other organization is being verified; you can agree as soon as that is done.")
+        )
 
 
 def lapse(*, match_id: int) -> bool:

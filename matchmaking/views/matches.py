@@ -37,6 +37,7 @@ from matchmaking.views.gates import (
     get_own_listing,
     get_own_side,
     posted,
+    require_manager,
 )
 from matchmaking.workflow import IllegalMove, MatchStatus, Side
 
@@ -334,6 +335,9 @@ def match_detail(request: UserRequest, number: str) -> HttpResponse:
                 "another manager will review it. Your record is not affected."
             )
         )
+    if reader.is_manager and not reader.side and not reader.is_operator:
+        # Whose certificate is suspended reads no descriptions any more.
+        require_manager(request.user)
     consents = {consent.side: consent for consent in match.consents.all()}
     events = match.events.select_related("actor")
     # A withdrawn text is not shown to the other side any more.

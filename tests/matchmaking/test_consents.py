@@ -7,7 +7,7 @@ from django.core.exceptions import ValidationError
 from django.db import DatabaseError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 
-from accounts.models import MembershipRole
+from accounts.models import MembershipRole, Organization, OrganizationStatus
 from matchmaking import permissions
 from matchmaking.models import Consent, Match, MatchEvent
 from matchmaking.permissions import ConflictOfInterest
@@ -219,6 +219,24 @@ def test_nobody_is_introduced_to_a_listing_that_has_left(match, side, status):
 
 
 # --- Two at once --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("under_check", SIDES)
+@pytest.mark.parametrize("side", SIDES)
+def test_nobody_is_introduced_to_an_organization_under_check(match, side, under_check):
+    """Who has changed its name may be anybody; contacts wait until an operator has looked."""
+    actor = speaker(match, side)
+    Organization.objects.filter(pk=match.listing(under_check).owner_id).update(
+        status=OrganizationStatus.PENDING
+    )
+    before = state(match)
+
+    with pytest.raises(IllegalMove, match="你的机构" if side == under_check else "对方机构"):
+        agree(match, side, actor)
+
+    assert state(match) == before
+    declined = answer(match=match, side=side, actor=actor, agreed=False, reason="timing")
+    assert declined.status == M.DECLINED
 
 
 def test_an_answer_locks_the_match_before_it_writes(match):
