@@ -45,11 +45,14 @@ def has_conflict(user: User, match: Match) -> bool:
 
 def is_reviewer(user: User, match: Match) -> bool:
     """Say whether `user` has taken on the review of this match, or has decided it."""
-    return is_certified_manager(user) and Review.objects.filter(
-        match=match,
-        manager=user,
-        status__in=(ReviewStatus.ACCEPTED, ReviewStatus.SUBMITTED),
-    ).exists()
+    return (
+        is_certified_manager(user)
+        and Review.objects.filter(
+            match=match,
+            manager=user,
+            status__in=(ReviewStatus.ACCEPTED, ReviewStatus.SUBMITTED),
+        ).exists()
+    )
 
 
 def names_visible(user: User, match: Match) -> bool:

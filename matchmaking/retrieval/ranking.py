@@ -78,5 +78,3 @@ def percent(score: float) -> int:
     """Return a match's score as people read it, 0 to 100. It orders; it is no probability."""
     low, high = STRANGER, TWIN + LEXICAL_WEIGHT * 0.4
     return round(100 * min(1.0, max(0.0, (score - low) / (high - low))))
-
-

@@ -205,9 +205,7 @@ def _people() -> Town:
             status=ManagerStatus.CERTIFIED,
             certified_at=timezone.now() - dt.timedelta(days=45),
         )
-        AccountEvent.objects.create(
-            actor=operator, subject=user, verb=AccountEvent.Verb.CERTIFIED
-        )
+        AccountEvent.objects.create(actor=operator, subject=user, verb=AccountEvent.Verb.CERTIFIED)
         managers.append(user)
     return Town(organizations, people, managers, operator, {})
 
@@ -249,9 +247,7 @@ def _publish_all(town: Town) -> None:
             town.listings[row["key"]] = _publish(town, model, row, published)
 
 
-def _publish(
-    town: Town, model: type[Any], row: dict[str, Any], published: dt.datetime
-) -> Listing:
+def _publish(town: Town, model: type[Any], row: dict[str, Any], published: dt.datetime) -> Listing:
     prefix = "budget" if model is Demand else "price"
     listing: Listing = model.objects.create(
         owner=town.organizations[row["org"]],
