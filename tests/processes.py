@@ -8,8 +8,8 @@ import sys
 import time
 from collections.abc import Callable
 
-# Seconds. The slowest step is loading the model on a busy machine.
-PATIENCE = 90
+# Seconds. Loading the model and encoding a hundred listings take long on a busy machine.
+PATIENCE = 180
 
 
 class Worker:
