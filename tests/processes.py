@@ -40,10 +40,15 @@ class Worker:
 
 
 def wait_until(condition: Callable[[], bool], meanwhile: Callable[[], object] | None = None):
-    """Return as soon as `condition` holds; fail when it does not within `PATIENCE`."""
+    """Return as soon as `condition` holds; fail when it does not within `PATIENCE`.
+
+    `meanwhile` stands for the beat: it is called every second, lest it be all that workers do.
+    """
     deadline = time.monotonic() + PATIENCE
     while not condition():
         assert time.monotonic() < deadline, "it did not happen in time"
-        if meanwhile is not None:
+        if meanwhile is None:
+            time.sleep(0.05)
+        else:
             meanwhile()
-        time.sleep(0.05)
+            time.sleep(1)
