@@ -117,6 +117,10 @@ def listing_review(request: UserRequest, number: str) -> HttpResponse:
             form.add_error(None, exc.messages)
         else:
             return _next(request, listing)
+    sees_owner = may_see_owner(request.user, listing)
+    # What may give the owner away, notes of earlier checks too, is for who knows the owner.
+    leaks = find_leaks(listing, listing.owner) if sees_owner else []
+    events = ListingEvent.objects.filter(**{kind: listing}) if sees_owner else None
     return render(
         request,
         "catalog/review.html",
@@ -127,14 +131,14 @@ def listing_review(request: UserRequest, number: str) -> HttpResponse:
             "problem": problem,
             "open": listing.status == ListingStatus.SUBMITTED,
             "due": answer_due(listing),
-            "sees_owner": may_see_owner(request.user, listing),
-            "events": ListingEvent.objects.filter(**{kind: listing}).order_by("pk"),
+            "sees_owner": sees_owner,
+            "events": events.order_by("pk") if events is not None else [],
             "leaks": [
                 (
                     field_label(listing, leak.field),
                     leak_sentence(leak.snippet, str(leak.kind.label)),
                 )
-                for leak in find_leaks(listing, listing.owner)
+                for leak in leaks
             ],
         },
         status=409 if problem else 200,
