@@ -234,6 +234,8 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
     "visibility_timeout": 600,
     "global_keyprefix": "keqiao:",
     "socket_connect_timeout": 2,
+    # One that hangs must not hold a page for ever. Workers ask for one second at a time.
+    "socket_timeout": 5,
     # Without these a page that sends a task while the broker is away waits 6 seconds for it.
     "max_retries": 1,
     "interval_start": 0.1,
@@ -245,6 +247,7 @@ CELERY_RESULT_BACKEND_TRANSPORT_OPTIONS = {
     "retry_policy": {"timeout": 2.0},
 }
 CELERY_REDIS_SOCKET_CONNECT_TIMEOUT = 2
+CELERY_REDIS_SOCKET_TIMEOUT = 5
 # A page that publishes a task while the broker is away must say so soon; the sweep heals it.
 CELERY_TASK_PUBLISH_RETRY_POLICY = {
     "max_retries": 1,
