@@ -134,7 +134,7 @@ def sweep() -> None:
         if indexing.statistics_are_old(corpus) and _claim(f"statistics:{corpus}", 300):
             send(rebuild_statistics, corpus)
     engine = settings.ENGINE_VERSION
-    for batch in _batches("match:demand", indexing.unmatched("demand", engine), MATCH_BATCH):
+    for batch in _batches("match:demand", indexing.unmatched("demand", engine), MATCH_BATCH, 10):
         send(match_demands, batch)
     for batch in _batches("match:achievement", indexing.unmatched("achievement", engine), BATCH):
         send(match_achievements, batch)
@@ -152,12 +152,12 @@ def rebuild_statistics(corpus: str) -> None:
     indexing.rebuild_statistics(corpus)
 
 
-def _batches(name: str, rows: QuerySet[Any], size: int) -> Iterator[list[int]]:
-    """Cut what is behind into batches, without those handed out in the last minute."""
+def _batches(name: str, rows: QuerySet[Any], size: int, seconds: int = 60) -> Iterator[list[int]]:
+    """Cut what is behind into batches, without those handed out in the last `seconds`."""
     ids = list(rows.values_list("pk", flat=True)[: SWEEP_BATCHES * size])
     for at in range(0, len(ids), size):
         batch = ids[at : at + size]
-        if _claim(f"{name}:{batch[0]}:{batch[-1]}", 60):
+        if _claim(f"{name}:{batch[0]}:{batch[-1]}", seconds):
             yield batch
 
 
