@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import messages
-from django.http import HttpResponse
+from django.http import HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect, render
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
@@ -74,8 +74,9 @@ def switch_role(request: UserRequest) -> HttpResponse:
         request.session[SESSION_KEY] = role
     landing = {Role.OPERATOR: "ops_home", Role.MANAGER: "workbench"}
     target = request.POST.get("next", "")
-    if target and url_has_allowed_host_and_scheme(
+    # An address of ours and nothing else: `redirect` would take a word for the name of a page.
+    if target.startswith("/") and url_has_allowed_host_and_scheme(
         target, allowed_hosts={request.get_host()}, require_https=request.is_secure()
     ):
-        return redirect(target)
+        return HttpResponseRedirect(target)
     return redirect(landing.get(Role(role), "home") if role in Role.values else "home")

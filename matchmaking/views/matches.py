@@ -368,8 +368,9 @@ def match_consent(request: UserRequest, number: str) -> HttpResponse:
     """Ask one side the one question, and record its answer."""
     match, side = get_own_side(request.user, number)
     allowed = permissions.can_answer(request.user, match)
-    if request.method == "POST" and match.status == MatchStatus.APPROVED and not allowed:
-        raise PermissionDenied(_("Only owners and editors of an organization answer for it."))
+    not_yours = _("Only owners and editors of an organization answer for it.")
+    if request.method == "POST" and not allowed:
+        raise PermissionDenied(not_yours)
     given = {"answer": request.GET.get("answer", "")} if "answer" in request.GET else None
     form = ConsentForm(posted(request), match=match, initial=given)
     problem, status = "", 200
@@ -387,6 +388,8 @@ def match_consent(request: UserRequest, number: str) -> HttpResponse:
         except IllegalMove as exc:
             problem, status = str(exc), 409
             match = get_match(request.user, number)
+        except permissions.ConflictOfInterest:  # the role was taken away meanwhile
+            raise PermissionDenied(not_yours) from None
         else:
             _tell_outcome(request, match, agreed)
             return redirect(match)
