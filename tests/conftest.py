@@ -138,6 +138,14 @@ def start_worker(child_environment: dict[str, str]) -> Iterator[Callable[[], Wor
 
 
 @pytest.fixture(autouse=True)
+def _language() -> None:
+    """Begin in the site's language: a request leaves its own behind in the thread."""
+    from django.utils import translation
+
+    translation.activate(settings.LANGUAGE_CODE)
+
+
+@pytest.fixture(autouse=True)
 def _empty_cache(embedded_services: dict[str, str]) -> Iterator[None]:
     """Leave no cache entry (rate limits, heartbeats) to the next test."""
     yield
