@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from typing import Any
 
 from allauth.account import forms as allauth_forms
@@ -29,6 +31,11 @@ from accounts.services import ORGANIZATION_FIELDS
 _phone = RegexValidator(
     r"^\+?[\d\s()-]{5,24}$",
     _("A phone number has digits, spaces, hyphens and brackets only, such as 0512-6288 0000."),
+)
+# A number to call, an address, or a chat account: a field of work has none of them.
+_contact = re.compile(
+    r"@|://|www\.|\.(?:com|cn|net|org)\b|\d(?:[\s-]?\d){6}|微信|weixin|wechat|\b(?:vx|qq)\b",
+    re.IGNORECASE,
 )
 _certificate = RegexValidator(
     r"^[A-Za-z0-9\u4e00-\u9fff()（）〔〕\[\]/-]+$",
@@ -162,6 +169,14 @@ class OrganizationForm(forms.ModelForm[Organization]):
                 self.add_error(
                     key,
                     _("This contains your organization's name, which nobody may read yet."),
+                )
+            person = cleaned.get("contact_name", "")
+            if _contact.search(unicodedata.normalize("NFKC", text)) or (
+                len(person) > 2 and person in text
+            ):
+                self.add_error(
+                    key,
+                    _("This contains a contact; others get it after an introduction, not before."),
                 )
         return cleaned
 

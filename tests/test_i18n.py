@@ -26,6 +26,7 @@ PLACE = re.compile(r"%\(\w+\)[sd]|\{\w*\}")
 
 # Chinese in these is data or grammar, not a text for a reader.
 DATA = {
+    "accounts/forms.py": "what people call a chat account",
     "accounts/regions.py": "endings of place names",
     "accounts/templatetags/kq.py": "units that stay beside their number",
     "accounts/views/ops.py": "legal forms that firms have in common",
