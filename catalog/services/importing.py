@@ -425,9 +425,11 @@ def _store(
         listing.updated_at = now
         changed.append((listing, before))
     model.objects.bulk_create(fresh)
-    fields = (*CONTENT_FIELDS, "valid_until", "status", "version", "submitted_at")
+    kind = model._meta.model_name or ""
+    fields = (*CONTENT_FIELDS[kind], "valid_until", "status", "version", "submitted_at")
     model.objects.bulk_update(
-        [listing for listing, _before in changed], (*fields, "published_at", "updated_at")
+        [listing for listing, _before in changed],
+        (*fields, "published_at", "confirmed_at", "updated_at"),
     )
     _record([*((listing, "") for listing in fresh), *changed], actor, now)
     report.created += len(fresh)
@@ -435,7 +437,7 @@ def _store(
     if publish:
         live = [listing.pk for listing in [*fresh, *(row for row, _ in changed)]]
         if live:
-            announce(listings_published, model._meta.model_name or "", live)
+            announce(listings_published, kind, live)
 
 
 def _lasts(listing: Listing, today: dt.date) -> bool:
@@ -453,7 +455,7 @@ def _past(row: Parsed, columns: dict[str, str]) -> RowError:
 def _make_live(listing: Listing, now: dt.datetime) -> None:
     listing.status = ListingStatus.PUBLISHED
     listing.version += 1
-    listing.submitted_at = listing.published_at = now
+    listing.submitted_at = listing.published_at = listing.confirmed_at = now
 
 
 def _record(listings: list[tuple[Any, str]], actor: User | None, now: dt.datetime) -> None:
@@ -466,7 +468,7 @@ def _record(listings: list[tuple[Any, str]], actor: User | None, now: dt.datetim
                 pgh_obj=listing,
                 pgh_label="revision",
                 version=listing.version,
-                **{name: getattr(listing, name) for name in CONTENT_FIELDS},
+                **{name: getattr(listing, name) for name in CONTENT_FIELDS[listing.kind]},
             )
             for listing in live
         )

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, TypeVar
 
 import pghistory
 from django.core.exceptions import ValidationError
-from django.db import transaction
+from django.db import models, transaction
 from django.dispatch import Signal
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from accounts.models import Organization, User
 from accounts.permissions import has_tie
+from catalog.disclosure import clean_disclosure
+from catalog.ip import clean_ip_items, clean_orcid
 from catalog.models import (
-    BODY_LIMIT,
     CONTENT_FIELDS,
     Achievement,
     Demand,
@@ -29,7 +30,9 @@ from catalog.workflow import EDITABLE, IllegalMove, ListingDecision, ListingReas
 
 L = TypeVar("L", bound=Listing)
 
-WRITABLE_FIELDS = (*CONTENT_FIELDS, "valid_until")
+# What takes effect at once on a published listing: no reviewer has to read anything again.
+IMMATERIAL = {"valid_until", "disclosure"}
+
 # How a listing may end on its owner's word: a demand is fulfilled, an achievement transferred.
 CLOSING = {
     "demand": (ListingStatus.FULFILLED, ListingStatus.CLOSED),
@@ -80,8 +83,8 @@ def save_draft(*, listing: L, actor: User, content: Mapping[str, Any]) -> L:
 def submit(*, listing: L, actor: User, content: Mapping[str, Any] | None = None) -> L:
     """Hand a listing in for review as a new version.
 
-    A published one is submitted again only if what is matched changes; a new `valid_until`
-    alone takes effect at once. Raises `IllegalMove`, or `ValidationError` when it is incomplete
+    A published one is submitted again only if its content changes; a new `valid_until` and other
+    tiers take effect at once. Raises `IllegalMove`, or `ValidationError` when it is incomplete
     or its organization is not verified.
     """
     listing = _lock(listing)
@@ -98,15 +101,19 @@ def submit(*, listing: L, actor: User, content: Mapping[str, Any] | None = None)
             _("Your organization has not been verified yet. Drafts are kept until then.")
         )
     before = listing.status
-    if before == ListingStatus.PUBLISHED and not set(changed) & set(CONTENT_FIELDS):
+    if before == ListingStatus.PUBLISHED and not set(changed) - IMMATERIAL:
         if changed:
             _prolong(listing, changed, actor=actor, was_live=was_live)
         return listing
 
     listing.move_to(ListingStatus.SUBMITTED)
     listing.version += 1
-    listing.submitted_at = listing.updated_at = timezone.now()
-    listing.save(update_fields=(*changed, "status", "version", "submitted_at", "updated_at"))
+    listing.submitted_at = listing.updated_at = listing.confirmed_at = timezone.now()
+    listing.save(
+        update_fields=(
+            *changed, "status", "version", "submitted_at", "confirmed_at", "updated_at"
+        )
+    )  # fmt: skip
     pghistory.create_event(listing, label="revision")
     _log(listing, actor=actor, before=before)
     if before == ListingStatus.PUBLISHED:
@@ -191,7 +198,10 @@ def confirm_valid(*, listing: L, actor: User, valid_until: dt.date) -> L:
     listing = _lock(listing)
     if listing.status == ListingStatus.EXPIRED:
         listing.valid_until = valid_until
-        return _move(listing, ListingStatus.PUBLISHED, actor=actor, save=("valid_until",))
+        listing.confirmed_at = timezone.now()
+        return _move(
+            listing, ListingStatus.PUBLISHED, actor=actor, save=("valid_until", "confirmed_at")
+        )
     if listing.status != ListingStatus.PUBLISHED:
         raise IllegalMove(
             _("This listing is “%(status)s”; there is nothing to confirm.")
@@ -251,25 +261,59 @@ def _lock(listing: L) -> L:
 
 def _write(listing: Listing, content: Mapping[str, Any]) -> list[str]:
     """Set the given fields after checking them. Return the names of those that changed."""
-    unknown = set(content) - set(WRITABLE_FIELDS)
+    unknown = set(content) - {*CONTENT_FIELDS[listing.kind], "valid_until"}
     if unknown:
         raise TypeError(f"not fields of a listing's content: {sorted(unknown)}")
-    changed = [name for name, value in content.items() if getattr(listing, name) != value]
+    tidy = {**content, **_tidied(listing.kind, content)}
+    changed = [name for name, value in tidy.items() if getattr(listing, name) != value]
     for name in changed:
-        setattr(listing, name, content[name])
+        setattr(listing, name, tidy[name])
     listing.clean_fields(exclude=("owner", "created_by", *_unchecked(listing)))
-    # Models do not check the length of a TextField; a body of megabytes would reach the encoder.
-    if len(listing.body) > BODY_LIMIT:
-        raise ValidationError(
-            {
-                "body": _("At most %(limit)d characters; this has %(count)d.")
-                % {"limit": BODY_LIMIT, "count": len(listing.body)}
-            }
-        )
+    _check_lengths(listing)
     low, high = listing.money_min, listing.money_max
     if low is not None and high is not None and low > high:
         raise ValidationError({"money_max": _("The upper amount is below the lower one.")})
+    if isinstance(listing, Achievement):
+        start, end = listing.publicity_from, listing.publicity_until
+        if start is not None and end is not None and end < start:
+            raise ValidationError(
+                {"publicity_until": _("The publicity period ends before it begins.")}
+            )
     return changed
+
+
+def _tidied(kind: str, content: Mapping[str, Any]) -> dict[str, Any]:
+    """Return those of the given fields that have a spelling of their own, in that spelling.
+
+    Raises `ValidationError` by field.
+    """
+    readers: dict[str, Callable[[Any], Any]] = {
+        "disclosure": partial(clean_disclosure, kind),
+        "ip_items": clean_ip_items,
+        "orcid": clean_orcid,
+    }
+    tidy: dict[str, Any] = {}
+    for name in readers.keys() & content.keys():
+        try:
+            tidy[name] = readers[name](content[name])
+        except ValidationError as error:
+            raise ValidationError({name: error.messages}) from error
+    return tidy
+
+
+def _check_lengths(listing: Listing) -> None:
+    # Models do not check the length of a TextField; a body of megabytes would reach the encoder.
+    for field in listing._meta.get_fields():
+        if not isinstance(field, models.TextField) or field.max_length is None:
+            continue
+        count = len(getattr(listing, field.name))
+        if count > field.max_length:
+            raise ValidationError(
+                {
+                    field.name: _("At most %(limit)d characters; this has %(count)d.")
+                    % {"limit": field.max_length, "count": count}
+                }
+            )
 
 
 def _unchecked(listing: Listing) -> list[str]:
@@ -278,12 +322,13 @@ def _unchecked(listing: Listing) -> list[str]:
 
 
 def _prolong(listing: L, changed: list[str], *, actor: User, was_live: bool) -> None:
-    """Save a new last day of a locked, published listing."""
-    listing.updated_at = timezone.now()
-    listing.save(update_fields=(*changed, "updated_at"))
+    """Save a new last day or other tiers of a locked, published listing."""
+    listing.updated_at = listing.confirmed_at = timezone.now()
+    listing.save(update_fields=(*changed, "confirmed_at", "updated_at"))
     _log(listing, actor=actor, before=listing.status)
-    if not was_live:
+    if not was_live or "disclosure" in changed:
         # Its day had passed and the clock had not come round yet: runs have left it out since.
+        # Other tiers change what may be searched.
         _announce(listings_published, listing)
 
 

@@ -59,7 +59,7 @@ def load(texts: list[Text], kind: str) -> None:
                     pgh_obj=listing,
                     pgh_label="revision",
                     version=1,
-                    **{name: getattr(listing, name) for name in CONTENT_FIELDS},
+                    **{name: getattr(listing, name) for name in CONTENT_FIELDS[kind]},
                 )
                 for listing in listings
             )

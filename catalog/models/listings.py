@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 BODY_LIMIT = 20_000
 SUMMARY_LIMIT = 600
 TITLE_LIMIT = 200
+# Characters of each of the shorter texts beside the description.
+DETAIL_LIMIT = 4_000
+CLASS_LIMIT = 8
 
 
 class CooperationMode(models.TextChoices):
@@ -48,8 +51,41 @@ class ListingLanguage(models.TextChoices):
     EN = "en", _("English")
 
 
-# What a revision keeps, and what counts as a material change.
-CONTENT_FIELDS = (
+class Exclusivity(models.TextChoices):
+    """Whether the enterprise must be the only user."""
+
+    NONE = "none", _("Not needed")
+    FIELD = "field", _("Within our field of use")
+    FULL = "full", _("Exclusive")
+
+
+class IpExpectation(models.TextChoices):
+    """Who is to own what the cooperation brings forth."""
+
+    OWN = "own", _("Owned by us")
+    SHARED = "shared", _("Owned jointly")
+    LICENSED = "licensed", _("Owned by the provider, licensed to us")
+    OPEN = "open", _("Open to negotiation")
+
+
+class OwnershipMode(models.TextChoices):
+    """Who holds the rights in a job-related achievement, under the reforms since 2020."""
+
+    UNIT = "unit", _("Held by the organization")
+    EMPOWERED = "empowered", _("Inventors empowered: shared or long-term right of use")
+    SEPARATE = "separate", _("Managed separately as an asset")
+
+
+class AchievementNeed(models.TextChoices):
+    """What an achievement still needs on its way into use."""
+
+    PROOF = "proof", _("Proof of concept")
+    PILOT = "pilot", _("Pilot scale-up")
+    FINANCE = "finance", _("Financing")
+
+
+# What every revision keeps. A change of anything but the tiers is material.
+COMMON_FIELDS = (
     "title",
     "summary",
     "body",
@@ -62,7 +98,37 @@ CONTENT_FIELDS = (
     "money_min",
     "money_max",
     "language",
+    "ipc",
+    "emerging",
+    "disclosure",
 )
+DEMAND_FIELDS = (
+    "process",
+    "tried",
+    "deadline",
+    "funded",
+    "exclusivity",
+    "ip_expectation",
+    "partners",
+)
+ACHIEVEMENT_FIELDS = (
+    "novelty",
+    "advantages",
+    "scenarios",
+    "trl_evidence",
+    "ip_items",
+    "ownership",
+    "publicity_from",
+    "publicity_until",
+    "encumbrances",
+    "needs",
+    "lead_expert",
+    "orcid",
+)
+CONTENT_FIELDS = {
+    "demand": (*COMMON_FIELDS, *DEMAND_FIELDS),
+    "achievement": (*COMMON_FIELDS, *ACHIEVEMENT_FIELDS),
+}
 
 
 class ListingQuerySet(models.QuerySet[Any]):
@@ -150,9 +216,30 @@ class Listing(models.Model):
     language = models.CharField(
         _("language"), max_length=2, choices=ListingLanguage, default=ListingLanguage.ZH
     )
+    # IPC subclasses ("C21D") and strategic emerging industries ("1.2"), beside GB/T 4754.
+    ipc = ArrayField(
+        models.CharField(max_length=4),
+        verbose_name=_("patent classes"),
+        default=list,
+        blank=True,
+        size=CLASS_LIMIT,
+    )
+    emerging = ArrayField(
+        models.CharField(max_length=6),
+        verbose_name=_("strategic emerging industries"),
+        default=list,
+        blank=True,
+        size=CLASS_LIMIT,
+    )
+    # What the owner chose other than the default, see `catalog.disclosure`.
+    disclosure = models.JSONField(_("who may read what"), default=dict, blank=True)
     status = models.CharField(
         max_length=11, choices=ListingStatus, default=ListingStatus.DRAFT, editable=False
     )
+    # 0 to 100, see `catalog.quality`; queues are ordered by it.
+    quality = models.PositiveSmallIntegerField(default=0, editable=False)
+    # When its owner last said that it is true: by submitting it or by confirming it.
+    confirmed_at = models.DateTimeField(null=True, editable=False)
     # Counts submitted contents; the revision with this number is what is judged and matched.
     version = models.PositiveIntegerField(default=0, editable=False)
     submitted_at = models.DateTimeField(null=True, editable=False)
@@ -249,7 +336,8 @@ class Listing(models.Model):
 @pghistory.track(
     pghistory.ManualEvent("revision"),  # type: ignore[no-untyped-call]
     model_name="DemandRevision",
-    fields=["version", *CONTENT_FIELDS],
+    fields=["version", *CONTENT_FIELDS["demand"]],
+    obj_field=pghistory.ObjForeignKey(related_name="revisions"),
     append_only=True,
     meta={
         "constraints": [
@@ -258,7 +346,20 @@ class Listing(models.Model):
     },
 )
 class Demand(Listing):
+    """What somebody wants solved: `body` says the problem, `trl` is the least level that helps."""
+
     NUMBER_PREFIX = "XQ"
+
+    process = models.TextField(_("current process"), max_length=DETAIL_LIMIT, blank=True)
+    tried = models.TextField(_("what was tried"), max_length=DETAIL_LIMIT, blank=True)
+    deadline = models.DateField(_("needed by"), null=True, blank=True)
+    # None: not said.
+    funded = models.BooleanField(_("funding is secured"), null=True, blank=True)
+    exclusivity = models.CharField(_("exclusivity"), max_length=5, choices=Exclusivity, blank=True)
+    ip_expectation = models.CharField(
+        _("intellectual property expected"), max_length=8, choices=IpExpectation, blank=True
+    )
+    partners = models.CharField(_("wished partners or experts"), max_length=1000, blank=True)
 
     class Meta(Listing.Meta):
         verbose_name = _("demand")
@@ -268,7 +369,8 @@ class Demand(Listing):
 @pghistory.track(
     pghistory.ManualEvent("revision"),  # type: ignore[no-untyped-call]
     model_name="AchievementRevision",
-    fields=["version", *CONTENT_FIELDS],
+    fields=["version", *CONTENT_FIELDS["achievement"]],
+    obj_field=pghistory.ObjForeignKey(related_name="revisions"),
     append_only=True,
     meta={
         "constraints": [
@@ -277,7 +379,34 @@ class Demand(Listing):
     },
 )
 class Achievement(Listing):
+    """What somebody can offer: `body` says how it works, `trl` is the level that is proved.
+
+    `ip_items` are rows {"kind", "number", "status", "family"}, see `catalog.ip`.
+    """
+
     NUMBER_PREFIX = "CG"
+
+    novelty = models.TextField(
+        _("what is new over the best alternative"), max_length=DETAIL_LIMIT, blank=True
+    )
+    advantages = models.TextField(_("advantages in figures"), max_length=DETAIL_LIMIT, blank=True)
+    scenarios = models.TextField(_("where it is used"), max_length=DETAIL_LIMIT, blank=True)
+    trl_evidence = models.TextField(
+        _("evidence of the readiness level"), max_length=DETAIL_LIMIT, blank=True
+    )
+    ip_items = models.JSONField(_("intellectual property"), default=list, blank=True)
+    ownership = models.CharField(_("ownership"), max_length=9, choices=OwnershipMode, blank=True)
+    publicity_from = models.DateField(_("publicity period from"), null=True, blank=True)
+    publicity_until = models.DateField(_("publicity period until"), null=True, blank=True)
+    encumbrances = models.TextField(_("encumbrances"), max_length=DETAIL_LIMIT, blank=True)
+    needs = ArrayField(
+        models.CharField(max_length=7, choices=AchievementNeed),
+        verbose_name=_("what it still needs"),
+        default=list,
+        blank=True,
+    )
+    lead_expert = models.CharField(_("lead expert"), max_length=80, blank=True)
+    orcid = models.CharField("ORCID", max_length=19, blank=True)
 
     class Meta(Listing.Meta):
         verbose_name = _("achievement")

@@ -1,0 +1,153 @@
+"""Who may read which field of a listing: four tiers, safe defaults, and what can't be opened.
+
+Title, summary, keywords, classes, region, cooperation modes and the last day are what a listing
+is found by: everybody reads them, so they must not name anybody (`catalog.leaks` checks that).
+Every other field has a tier that its owner may change. What a number or a name would give away at
+once (patents, the leading expert) cannot be opened to members at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from django.core.exceptions import ValidationError
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, pgettext_lazy
+from django_stubs_ext import StrOrPromise
+
+from accounts.permissions import Tier
+
+TIER_NAMES: dict[str, Tier] = {tier.name.lower(): tier for tier in Tier}
+TIER_LABELS: dict[Tier, StrOrPromise] = {
+    Tier.PUBLIC: pgettext_lazy("tier", "Everybody"),
+    Tier.MEMBERS: pgettext_lazy("tier", "Members of verified organizations"),
+    Tier.MANAGERS: pgettext_lazy("tier", "Technology managers"),
+    Tier.INTRODUCED: pgettext_lazy("tier", "The other side, once introduced"),
+}
+
+
+@dataclass(frozen=True)
+class Rule:
+    """What may be said of one thing: its label, model fields, usual tier and widest audience."""
+
+    label: StrOrPromise
+    fields: tuple[str, ...]
+    default: Tier
+    widest: Tier = Tier.PUBLIC
+
+    def choices(self) -> list[Tier]:
+        return [tier for tier in Tier if tier >= self.widest]
+
+
+def _rule(label: StrOrPromise, fields: str, default: Tier, widest: Tier = Tier.PUBLIC) -> Rule:
+    return Rule(label, tuple(fields.split()), default, widest)
+
+
+_COMMON = {
+    "body": _rule(gettext_lazy("Description"), "body", Tier.MEMBERS),
+    "indicators": _rule(gettext_lazy("Indicators"), "indicators", Tier.PUBLIC),
+    "trl": _rule(gettext_lazy("Technology readiness level"), "trl", Tier.PUBLIC),
+    "money": _rule(gettext_lazy("Budget or price"), "money_min money_max", Tier.PUBLIC),
+}
+RULES: dict[str, dict[str, Rule]] = {
+    "demand": {
+        **_COMMON,
+        "process": _rule(gettext_lazy("Current process"), "process", Tier.MEMBERS),
+        "tried": _rule(gettext_lazy("What was tried"), "tried", Tier.MEMBERS),
+        "deadline": _rule(gettext_lazy("Needed by"), "deadline", Tier.PUBLIC),
+        "funded": _rule(gettext_lazy("Funding"), "funded", Tier.MEMBERS),
+        "exclusivity": _rule(gettext_lazy("Exclusivity"), "exclusivity", Tier.MEMBERS),
+        "ip_expectation": _rule(
+            gettext_lazy("Intellectual property expected"), "ip_expectation", Tier.MEMBERS
+        ),
+        "partners": _rule(
+            gettext_lazy("Wished partners or experts"), "partners", Tier.MANAGERS, Tier.MEMBERS
+        ),
+    },
+    "achievement": {
+        **_COMMON,
+        "novelty": _rule(
+            gettext_lazy("What is new over the best alternative"), "novelty", Tier.MEMBERS
+        ),
+        "advantages": _rule(gettext_lazy("Advantages in figures"), "advantages", Tier.MEMBERS),
+        "scenarios": _rule(gettext_lazy("Where it is used"), "scenarios", Tier.MEMBERS),
+        "trl_evidence": _rule(
+            gettext_lazy("Evidence of the readiness level"), "trl_evidence", Tier.MEMBERS
+        ),
+        "ip_items": _rule(
+            gettext_lazy("Intellectual property"), "ip_items", Tier.MANAGERS, Tier.MANAGERS
+        ),
+        "ownership": _rule(
+            gettext_lazy("Ownership and publicity period"),
+            "ownership publicity_from publicity_until",
+            Tier.MEMBERS,
+        ),
+        "encumbrances": _rule(gettext_lazy("Encumbrances"), "encumbrances", Tier.MANAGERS),
+        "needs": _rule(gettext_lazy("What it still needs"), "needs", Tier.PUBLIC),
+        "expert": _rule(
+            gettext_lazy("Lead expert"), "lead_expert orcid", Tier.INTRODUCED, Tier.MANAGERS
+        ),
+    },
+}
+
+
+class Described(Protocol):
+    """A listing or one of its revisions."""
+
+    disclosure: Any
+
+
+def tier_of(kind: str, key: str, disclosure: Mapping[str, str]) -> Tier:
+    """Return who may read what `key` names, under the owner's choices."""
+    rule = RULES[kind][key]
+    chosen = TIER_NAMES.get(disclosure.get(key, ""), rule.default)
+    # A rule that became stricter after the choice was stored holds at once.
+    return max(chosen, rule.widest)
+
+
+def withheld(kind: str, disclosure: Mapping[str, str], tier: Tier) -> frozenset[str]:
+    """Return the names of the model fields that a reader of `tier` must not learn."""
+    return frozenset(
+        name
+        for key, rule in RULES[kind].items()
+        if tier_of(kind, key, disclosure) > tier
+        for name in rule.fields
+    )
+
+
+def stricter(kind: str, first: Mapping[str, str], second: Mapping[str, str]) -> dict[str, str]:
+    """Return for each thing the narrower audience of two: of a revision and of the listing now."""
+    return {
+        key: max(tier_of(kind, key, first), tier_of(kind, key, second)).name.lower()
+        for key in RULES[kind]
+    }
+
+
+def widened(kind: str, before: Mapping[str, str], after: Mapping[str, str]) -> list[str]:
+    """Return what more people may read after than before."""
+    return [key for key in RULES[kind] if tier_of(kind, key, after) < tier_of(kind, key, before)]
+
+
+def clean_disclosure(kind: str, value: Any) -> dict[str, str]:
+    """Return the choices that differ from the defaults. Raises `ValidationError`."""
+    if not isinstance(value, Mapping):
+        raise ValidationError(_("Who may read which field has not arrived whole. Try again."))
+    chosen = {}
+    for key, name in value.items():
+        rule = RULES[kind].get(str(key))
+        tier = TIER_NAMES.get(str(name))
+        if rule is None or tier is None:
+            raise ValidationError(
+                _("“%(field)s: %(tier)s” is not a field and a tier of this list.")
+                % {"field": str(key)[:40], "tier": str(name)[:40]}
+            )
+        if tier < rule.widest:
+            raise ValidationError(
+                _("“%(field)s” would give you away: it can be opened to “%(tier)s” at most.")
+                % {"field": rule.label, "tier": TIER_LABELS[rule.widest]}
+            )
+        if tier != rule.default:
+            chosen[str(key)] = tier.name.lower()
+    return chosen
