@@ -47,7 +47,7 @@ def _rule(label: StrOrPromise, fields: str, default: Tier, widest: Tier = Tier.P
 
 _COMMON = {
     "body": _rule(gettext_lazy("Description"), "body", Tier.MEMBERS),
-    "indicators": _rule(gettext_lazy("Indicators"), "indicators", Tier.PUBLIC),
+    "indicators": _rule(pgettext_lazy("listing", "Indicators"), "indicators", Tier.PUBLIC),
     "trl": _rule(gettext_lazy("Technology readiness level"), "trl", Tier.PUBLIC),
     "money": _rule(gettext_lazy("Budget or price"), "money_min money_max", Tier.PUBLIC),
 }
