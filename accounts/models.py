@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from typing import Any, ClassVar, Self
 
 import pgtrigger
@@ -15,6 +16,8 @@ from django.db.models.functions import Upper
 from django.utils import timezone
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
+from knox.models import AbstractAuthToken
 
 from accounts.codes import validate_credit_code
 from accounts.regions import macro_region, province_name
@@ -318,6 +321,8 @@ class AccountEvent(models.Model):
         CERTIFIED = "certified", _("certified")
         SUSPENDED = "suspended", _("suspended")
         INTEREST = "interest", _("declared an interest")
+        TOKEN_MADE = "token_made", _("created an API token")
+        TOKEN_GONE = "token_gone", _("revoked an API token")
 
     actor = models.ForeignKey(User, models.PROTECT, null=True, related_name="+")
     organization = models.ForeignKey(Organization, models.PROTECT, null=True, related_name="events")
@@ -337,3 +342,31 @@ class AccountEvent(models.Model):
 
     def __str__(self) -> str:
         return f"{self.actor} {self.verb}"
+
+
+class TokenScope(models.TextChoices):
+    READ = "read", pgettext_lazy("token", "Read only")
+    WRITE = "write", pgettext_lazy("token", "Read and write")
+
+
+class ApiToken(AbstractAuthToken):
+    """A key of one person to the API. Only its digest is kept, so it can be shown once.
+
+    `token_key` holds its first characters, by which its owner and the look-up know it again.
+    """
+
+    # Names the token in addresses: the digest is nobody's business.
+    public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    name = models.CharField(_("name"), max_length=60)
+    scope = models.CharField(_("scope"), max_length=5, choices=TokenScope, default=TokenScope.READ)
+    last_used_at = models.DateTimeField(null=True, editable=False)
+
+    class Meta:
+        ordering = ("-created",)
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def has_expired(self) -> bool:
+        return self.expiry is not None and self.expiry < timezone.now()

@@ -40,6 +40,10 @@ INSTALLED_APPS = [
     "django_htmx",
     "template_partials",
     "csp",
+    "rest_framework",
+    "knox",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
 ]
 
 MIDDLEWARE = [
@@ -129,6 +133,18 @@ ACCOUNT_PREVENT_ENUMERATION = True
 ALLAUTH_TRUSTED_PROXY_COUNT = env.integer("TRUSTED_PROXIES", 0, maximum=5)
 MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
 MFA_TOTP_ISSUER = SITE_NAME
+
+# --- API ----------------------------------------------------------------------------------------
+
+# knox hashes the tokens; the table is ours, so its own is never made.
+KNOX_TOKEN_MODEL = "accounts.ApiToken"
+MIGRATION_MODULES = {"knox": None}
+REST_KNOX = {
+    "AUTH_HEADER_PREFIX": "Bearer",
+    # Found by those who look for secrets in public code.
+    "TOKEN_PREFIX": "kq_",
+    "TOKEN_TTL": None,
+}
 
 # --- Language and time ------------------------------------------------------------------------
 
