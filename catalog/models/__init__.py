@@ -1,5 +1,16 @@
 """What catalog stores. Listings first; what belongs to them has a file each."""
 
+from catalog.models.imports import (
+    OPEN,
+    RUNNING,
+    ImportJob,
+    ImportRow,
+    ImportScope,
+    ImportState,
+    ListingExport,
+    ListKind,
+    RowOutcome,
+)
 from catalog.models.listings import (
     ACHIEVEMENT_FIELDS,
     BODY_LIMIT,
@@ -32,6 +43,8 @@ __all__ = [
     "CONTENT_FIELDS",
     "DEMAND_FIELDS",
     "DETAIL_LIMIT",
+    "OPEN",
+    "RUNNING",
     "SUMMARY_LIMIT",
     "TITLE_LIMIT",
     "Achievement",
@@ -39,11 +52,18 @@ __all__ = [
     "CooperationMode",
     "Demand",
     "Exclusivity",
+    "ImportJob",
+    "ImportRow",
+    "ImportScope",
+    "ImportState",
     "IpExpectation",
+    "ListKind",
     "Listing",
     "ListingEvent",
+    "ListingExport",
     "ListingLanguage",
     "ListingQuerySet",
     "OwnershipMode",
+    "RowOutcome",
     "revision_model",
 ]
