@@ -34,6 +34,7 @@ from catalog.models.listings import (
     OwnershipMode,
     revision_model,
 )
+from catalog.models.typed import TypedPost
 
 __all__ = [
     "ACHIEVEMENT_FIELDS",
@@ -65,5 +66,6 @@ __all__ = [
     "ListingQuerySet",
     "OwnershipMode",
     "RowOutcome",
+    "TypedPost",
     "revision_model",
 ]
