@@ -47,6 +47,13 @@ class UserManager(BaseUserManager["User"]):
         return self.get(email__iexact=username)
 
 
+class Language(models.TextChoices):
+    """The languages of the site, by Django's codes. `settings.LANGUAGES` has the same."""
+
+    ZH = "zh-hans", _("Simplified Chinese")
+    EN = "en", _("English")
+
+
 class User(AbstractUser):
     username = None  # type: ignore[assignment]
     first_name = None  # type: ignore[assignment]
@@ -54,6 +61,10 @@ class User(AbstractUser):
     email = models.EmailField(_("e-mail"), unique=True)
     name = models.CharField(_("name"), max_length=80)
     phone = models.CharField(_("phone"), max_length=30, blank=True)
+    # Of mails: pages follow the browser, but a task that writes a letter sees no browser.
+    language = models.CharField(
+        _("language of e-mails"), max_length=7, choices=Language, default=Language.ZH
+    )
     # Runs the platform: verifies, certifies, reassigns, sees everything, decides no match.
     is_operator = models.BooleanField(_("operator"), default=False)
 
@@ -370,3 +381,49 @@ class ApiToken(AbstractAuthToken):
     @property
     def has_expired(self) -> bool:
         return self.expiry is not None and self.expiry < timezone.now()
+
+
+class MailState(models.TextChoices):
+    WAITING = "waiting", pgettext_lazy("mail", "Waiting")
+    SENT = "sent", pgettext_lazy("mail", "Sent")
+    DROPPED = "dropped", pgettext_lazy("mail", "No longer wanted")
+    FAILED = "failed", pgettext_lazy("mail", "Refused")
+
+
+class OutboxMail(models.Model):
+    """One mail to one person, promised in the transaction that is its reason; see `accounts.mail`.
+
+    The text is made when it is sent, from `payload`, so that nobody is told what they may no
+    longer know, and no text is stored that the receiver's language or role would change.
+    """
+
+    kind = models.CharField(max_length=30)
+    user = models.ForeignKey(User, models.CASCADE, related_name="+")
+    # What this mail is the only one about: a task that runs twice must not write two.
+    key = models.CharField(max_length=200, unique=True)
+    payload = models.JSONField(default=dict)
+    state = models.CharField(max_length=7, choices=MailState, default=MailState.WAITING)
+    # Not before this moment. Whoever takes a mail up moves it ahead, and so holds it.
+    try_at = models.DateTimeField(default=timezone.now)
+    attempts = models.PositiveSmallIntegerField(default=0)
+    error = models.CharField(max_length=300, blank=True)
+    created_at = models.DateTimeField(default=timezone.now)
+    sent_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(state=MailState.SENT, sent_at__isnull=False)
+                | (~Q(state=MailState.SENT) & Q(sent_at__isnull=True)),
+                name="mail_sent_has_a_time",
+            ),
+        ]
+        indexes = [
+            models.Index(
+                fields=("try_at",), condition=Q(state=MailState.WAITING), name="mail_waiting"
+            ),
+            models.Index(fields=("created_at",), name="mail_age"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} → {self.user_id}"

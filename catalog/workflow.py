@@ -66,3 +66,59 @@ class ListingReason(TextChoices):
     CONFIDENTIAL = "confidential", _("The public part gives away names or confidential facts")
     DOUBTFUL = "doubtful", _("Claims without evidence")
     OTHER = "other", _("Other, see the note")
+
+
+class EndReason(TextChoices):
+    """Why an owner ended a listing, whichever way."""
+
+    HERE = "here", _("Through a partner found on this platform")
+    ELSEWHERE = "elsewhere", _("Through a partner found elsewhere")
+    ALONE = "alone", _("Solved by ourselves")
+    NO_PARTNER = "no_partner", _("No suitable partner was found")
+    NO_BUDGET = "no_budget", _("The budget or the project was dropped")
+    OBSOLETE = "obsolete", _("Overtaken by newer technology")
+    KEPT_BACK = "kept_back", _("It is to stay confidential for now")
+    MISTAKE = "mistake", _("Posted by mistake, or posted twice")
+    OTHER = "other", _("Other, see the note")
+
+
+R = EndReason
+
+# Which reasons fit which end, by list. An end that is not a key needs none.
+END_REASONS: dict[str, dict[str, tuple[EndReason, ...]]] = {
+    "demand": {
+        S.FULFILLED: (R.HERE, R.ELSEWHERE, R.ALONE, R.OTHER),
+        S.CLOSED: (R.NO_PARTNER, R.NO_BUDGET, R.OBSOLETE, R.OTHER),
+        S.WITHDRAWN: (R.MISTAKE, R.KEPT_BACK, R.NO_BUDGET, R.OBSOLETE, R.ELSEWHERE, R.OTHER),
+    },
+    "achievement": {
+        S.TRANSFERRED: (R.HERE, R.ELSEWHERE, R.OTHER),
+        S.CLOSED: (R.NO_PARTNER, R.OBSOLETE, R.OTHER),
+        S.WITHDRAWN: (R.MISTAKE, R.KEPT_BACK, R.OBSOLETE, R.ELSEWHERE, R.OTHER),
+    },
+}
+
+
+class Actor(TextChoices):
+    """In whose place somebody made a step."""
+
+    OWNER = "owner", pgettext_lazy("actor", "The owner's side")
+    REVIEWER = "reviewer", pgettext_lazy("actor", "A reviewer")
+    OPERATOR = "operator", pgettext_lazy("actor", "An operator")
+    CLOCK = "clock", pgettext_lazy("actor", "Automatically")
+
+
+# The moves that are not the owner's.
+_OTHERS: dict[tuple[str, str], Actor] = {
+    (S.SUBMITTED, S.PUBLISHED): Actor.REVIEWER,
+    (S.SUBMITTED, S.NEEDS_INFO): Actor.REVIEWER,
+    (S.SUBMITTED, S.REJECTED): Actor.REVIEWER,
+    (S.PUBLISHED, S.EXPIRED): Actor.CLOCK,
+    (S.PUBLISHED, S.SUSPENDED): Actor.OPERATOR,
+    (S.SUSPENDED, S.PUBLISHED): Actor.OPERATOR,
+}
+
+
+def actor_of(before: str, after: str) -> Actor:
+    """Say in whose place a move is made. A step that moves nothing is the owner's."""
+    return _OTHERS.get((before, after), Actor.OWNER)

@@ -35,6 +35,14 @@ from catalog.models.listings import (
     revision_model,
 )
 from catalog.models.typed import TypedPost
+from catalog.models.reminders import ListingReminder, ReminderStage
+from catalog.models.searches import (
+    NAME_LIMIT,
+    QUERY_STRING_LIMIT,
+    SEARCHES_AT_MOST,
+    Alert,
+    SavedSearch,
+)
 
 __all__ = [
     "ACHIEVEMENT_FIELDS",
@@ -44,12 +52,16 @@ __all__ = [
     "CONTENT_FIELDS",
     "DEMAND_FIELDS",
     "DETAIL_LIMIT",
+    "NAME_LIMIT",
     "OPEN",
+    "QUERY_STRING_LIMIT",
     "RUNNING",
+    "SEARCHES_AT_MOST",
     "SUMMARY_LIMIT",
     "TITLE_LIMIT",
     "Achievement",
     "AchievementNeed",
+    "Alert",
     "CooperationMode",
     "Demand",
     "Exclusivity",
@@ -64,8 +76,11 @@ __all__ = [
     "ListingExport",
     "ListingLanguage",
     "ListingQuerySet",
+    "ListingReminder",
     "OwnershipMode",
+    "ReminderStage",
     "RowOutcome",
+    "SavedSearch",
     "TypedPost",
     "revision_model",
 ]

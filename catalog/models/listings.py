@@ -22,7 +22,14 @@ from accounts.models import Organization, User
 from accounts.regions import region_name
 from catalog.indicators import Indicator
 from catalog.industries import industry_name
-from catalog.workflow import EDITABLE, MOVES, IllegalMove, ListingReason, ListingStatus
+from catalog.workflow import (
+    EDITABLE,
+    MOVES,
+    EndReason,
+    IllegalMove,
+    ListingReason,
+    ListingStatus,
+)
 
 if TYPE_CHECKING:
     from django_stubs_ext import StrOrPromise
@@ -427,8 +434,15 @@ class ListingEvent(models.Model):
     before = models.CharField(max_length=11, choices=ListingStatus, blank=True)
     after = models.CharField(max_length=11, choices=ListingStatus)
     version = models.PositiveIntegerField()
-    reason = models.CharField(max_length=12, choices=ListingReason, blank=True)
+    # A reviewer's reason, or the owner's for its end. “Other” is the same of both.
+    reason = models.CharField(
+        max_length=12,
+        choices=list(dict([*ListingReason.choices, *EndReason.choices]).items()),
+        blank=True,
+    )
     note = models.CharField(max_length=1000, blank=True)
+    # The last day that the owner set with this step.
+    valid_until = models.DateField(null=True)
     created_at = models.DateTimeField(default=timezone.now)
 
     class Meta:
