@@ -34,7 +34,6 @@ from catalog.models.listings import (
     OwnershipMode,
     revision_model,
 )
-from catalog.models.typed import TypedPost
 from catalog.models.reminders import ListingReminder, ReminderStage
 from catalog.models.searches import (
     NAME_LIMIT,
@@ -43,6 +42,7 @@ from catalog.models.searches import (
     Alert,
     SavedSearch,
 )
+from catalog.models.typed import TypedPost
 
 __all__ = [
     "ACHIEVEMENT_FIELDS",

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Self
 
 import pghistory
@@ -33,6 +35,8 @@ from catalog.workflow import (
 
 if TYPE_CHECKING:
     from django_stubs_ext import StrOrPromise
+
+    from catalog.disclosure import Hidden
 
 # One window of the encoder holds some 360 Chinese characters; a body of 20,000 is 56 of them.
 BODY_LIMIT = 20_000
@@ -191,6 +195,8 @@ class Listing(models.Model):
     """
 
     NUMBER_PREFIX = ""
+    # What a reader's copy lacks, by key; see `catalog.disclosure.shown`.
+    hidden: Mapping[str, Hidden] = MappingProxyType({})
 
     owner = models.ForeignKey(Organization, models.PROTECT, related_name="%(class)ss")
     created_by = models.ForeignKey(User, models.SET_NULL, null=True, related_name="+")

@@ -7,7 +7,6 @@ from typing import Self
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import MD5
-from django.http import QueryDict
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -86,9 +85,6 @@ class SavedSearch(models.Model):
 
     def __str__(self) -> str:
         return self.name
-
-    def parameters(self) -> QueryDict:
-        return QueryDict(self.query)
 
     def get_absolute_url(self) -> str:
         """Return the address of the list under these filters."""
