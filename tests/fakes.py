@@ -8,8 +8,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from django.conf import settings
 
+from catalog.words import words
 from matchmaking.retrieval.encoders import Vectors
-from matchmaking.retrieval.lexical import words
 
 
 class FakeEncoder:

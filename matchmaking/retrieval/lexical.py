@@ -1,4 +1,4 @@
-"""The lexical leg: words of Chinese and Latin texts, and BM25 as an inner product.
+"""The lexical leg: words, and BM25 as an inner product.
 
 BM25 (Robertson and Zaragoza 2009, "The Probabilistic Relevance Framework") of a query q and a
 document d is a sum over shared words of idf(word) x saturated frequency(word, d). So a document
@@ -12,57 +12,20 @@ nothing (words across languages) adds nothing.
 from __future__ import annotations
 
 import math
-import re
-import unicodedata
 import zlib
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import cache
-
-import rjieba
-from opencc import OpenCC
 
 from catalog.units import normalize_unit
 from matchmaking.models import TERM_DIMENSIONS
 
 K1 = 1.2
 B = 0.75
-# A document longer than this says what it is about before its end (20,000 characters are
-# about 9,000 words); sparsevec takes at most 16,000.
-MAX_CHARACTERS = 40_000
+# Sparsevec takes at most 16,000.
 MAX_TERMS = 8_000
 # A query's cost grows with its words; those behind the first few hundred weigh nothing.
 MAX_QUERY_TERMS = 400
-
-_WORD = re.compile(r"\w", re.UNICODE)
-# Words that say nothing about a technology. Function words and the furniture of listings.
-STOP_WORDS = frozenset(  # one text: a list of 90 strings is unreadable
-    """的 了 和 与 及 或 在 是 为 对 从 由 到 以 于 将 被 把 并 而 且 也 都 就 等 中 上 下 内 其
-    该 此 这 那 各 有 可 能 会 要 应 需 我 你 他 我们 我司 本 个 一 一种 一个 一项 进行 通过
-    采用 使用 利用 基于 实现 具有 可以 能够 需要 以及 相关 主要 目前 现有 问题 要求 提供 达到
-    不 无 a an the of and or in on for to with by from is are be as at that this it its we our
-    """.split()  # noqa: SIM905
-)
-
-
-@cache
-def _to_simplified() -> OpenCC:
-    return OpenCC("t2s")
-
-
-def words(text: str) -> list[str]:
-    """Return the words of a text in order, Traditional folded to Simplified, lower case.
-
-    Long Chinese words come with the shorter ones inside them, as jieba's search mode cuts.
-    """
-    text = unicodedata.normalize("NFKC", text[:MAX_CHARACTERS])
-    text = _to_simplified().convert(text).lower()
-    return [
-        word
-        for word in rjieba.cut_for_search(text)
-        if _WORD.search(word) and word not in STOP_WORDS and len(word) <= 40
-    ]
 
 
 def says_something(word: str) -> bool:

@@ -6,6 +6,7 @@ import numpy as np
 
 from accounts.permissions import Tier
 from catalog.search import SearchResult
+from catalog.words import words
 from matchmaking.retrieval.asking import Answer, encode_in_worker
 from matchmaking.retrieval.candidates import (
     Candidate,
@@ -14,7 +15,7 @@ from matchmaking.retrieval.candidates import (
     find_candidates,
     language_means,
 )
-from matchmaking.retrieval.lexical import query_terms, words
+from matchmaking.retrieval.lexical import query_terms
 from matchmaking.retrieval.statistics import load_statistics
 
 # A listing is about a question when its cosine stands out from the mean of all by this much.

@@ -17,6 +17,7 @@ from pgvector.django import VectorField
 
 from catalog.indicators import display
 from catalog.models import Achievement, Demand, Listing
+from catalog.words import words
 from catalog.workflow import ListingStatus
 from matchmaking.models import (
     TERM_DIMENSIONS,
@@ -225,8 +226,8 @@ def _store(
 
 
 def _term_fields(listing: Listing, average_length: float) -> dict[str, Any]:
-    tokens = lexical.words(full_text(listing))
-    public = lexical.words(public_text(listing))
+    tokens = words(full_text(listing))
+    public = words(public_text(listing))
     return {
         "terms": _sparse(lexical.document_terms(tokens, average_length)),
         "public_terms": _sparse(lexical.document_terms(public, average_length)),
@@ -236,7 +237,7 @@ def _term_fields(listing: Listing, average_length: float) -> dict[str, Any]:
 
 def _query_terms(demand: Listing, statistics: lexical.Statistics) -> SparseVector:
     """Return a demand as a query. Its title counts twice: it says what the rest is about."""
-    tokens = lexical.words(f"{demand.title}\n{full_text(demand)}")
+    tokens = words(f"{demand.title}\n{full_text(demand)}")
     return _sparse(lexical.query_terms(tokens, statistics))
 
 

@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from accounts.workdays import add_working_days
 from catalog.models import Achievement, Demand, Listing, revision_model
+from catalog.words import words
 from catalog.workflow import ListingStatus
 from matchmaking.models import (
     AchievementIndex,
@@ -39,7 +40,7 @@ from matchmaking.retrieval.explanation import (
     sentence_pairs,
     shared_terms,
 )
-from matchmaking.retrieval.lexical import says_something, term_id, words
+from matchmaking.retrieval.lexical import says_something, term_id
 from matchmaking.retrieval.ranking import MAX_BONUS, Ranked, rank
 from matchmaking.retrieval.statistics import load_statistics
 from matchmaking.services.indexing import full_text

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from catalog.words import words
 from matchmaking.models import TERM_DIMENSIONS
 from matchmaking.retrieval.lexical import (
     K1,
@@ -16,7 +17,6 @@ from matchmaking.retrieval.lexical import (
     document_terms,
     query_terms,
     term_id,
-    words,
 )
 
 
