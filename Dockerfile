@@ -64,7 +64,7 @@ RUN apt-get update \
 COPY --from=packages-ml /opt/venv /opt/venv
 COPY --from=source /app /app
 COPY --from=model /app/var/models /app/var/models
-RUN mkdir -p var/media && chown -R keqiao:keqiao var
+RUN mkdir -p var/private && chown -R keqiao:keqiao var
 USER keqiao
 CMD ["celery", "--quiet", "-A", "config", "worker", "-Q", "query,encode", "--pool=threads", "--concurrency=2", "-n", "encode@%h", "--without-gossip", "--without-mingle", "--loglevel=INFO"]
 
@@ -73,7 +73,7 @@ COPY --from=packages /opt/venv /opt/venv
 COPY --from=source /app /app
 # What the model is (name, revision, dimension) must be known here too; its weights need not.
 COPY --from=model /app/var/models /app/var/models
-RUN mkdir -p var/media && chown -R keqiao:keqiao var
+RUN mkdir -p var/private && chown -R keqiao:keqiao var
 USER keqiao
 EXPOSE 8000
 CMD ["gunicorn", "config.wsgi", "--bind", "0.0.0.0:8000", "--workers", "2", "--worker-class", "gthread", "--threads", "4", "--preload", "--no-control-socket", "--timeout", "60", "--max-requests", "5000", "--max-requests-jitter", "500"]

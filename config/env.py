@@ -6,6 +6,7 @@ value is either understood or refused, and the refusal names the variable.
 
 import os
 from pathlib import Path
+from typing import Any
 
 import dj_database_url
 from django.core.exceptions import ImproperlyConfigured
@@ -100,3 +101,35 @@ def database(url: str) -> dj_database_url.DBConfig:
     # A server that does not answer must not hold a page for the two minutes of TCP.
     found["OPTIONS"] = {"connect_timeout": 5} | found.get("OPTIONS", {})
     return found
+
+
+def private_storage(folder: Path) -> dict[str, Any]:
+    """Return the storage of private files: a folder, or a bucket of an S3-compatible service."""
+    bucket = text("AWS_STORAGE_BUCKET_NAME", "")
+    if not bucket:
+        return {
+            "BACKEND": "django.core.files.storage.FileSystemStorage",
+            "OPTIONS": {
+                "location": folder,
+                # For this program's own user alone.
+                "file_permissions_mode": 0o600,
+                "directory_permissions_mode": 0o700,
+            },
+        }
+    return {
+        "BACKEND": "storages.backends.s3.S3Storage",
+        "OPTIONS": {
+            "bucket_name": bucket,
+            "access_key": text("AWS_ACCESS_KEY_ID"),
+            "secret_key": text("AWS_SECRET_ACCESS_KEY"),
+            # Empty: the one of AWS itself.
+            "endpoint_url": text("AWS_S3_ENDPOINT_URL", "") or None,
+            "region_name": text("AWS_S3_REGION_NAME", "") or None,
+            "addressing_style": text("AWS_S3_ADDRESSING_STYLE", "auto"),
+            "signature_version": "s3v4",
+            # Private, whatever the bucket's own default: pages read through the site alone.
+            "default_acl": None,
+            "querystring_auth": True,
+            "file_overwrite": False,
+        },
+    }

@@ -18,6 +18,8 @@ VAR_DIR = Path(env.text("KEQIAO_VAR", str(BASE_DIR / "var")))
 
 SITE_NAME = env.text("SITE_NAME", "科桥 KeQiao")
 SITE_OPERATOR = env.text("SITE_OPERATOR", "")
+# What links in mails begin with: a task that writes one sees no request.
+SITE_URL = env.text("SITE_URL", "http://localhost:8000")
 
 # --- Applications -----------------------------------------------------------------------------
 
@@ -162,8 +164,31 @@ STATIC_ROOT: Path | None = VAR_DIR / "static"
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+    # What people upload. Only a view that asks who may read leads there.
+    "private": env.private_storage(VAR_DIR / "private"),
 }
 MEDIA_ROOT = VAR_DIR / "media"
+
+# --- Files that people upload -----------------------------------------------------------------
+
+# Of one file, whatever it is for: larger ones are dropped while they arrive.
+UPLOAD_BYTES_AT_MOST = 64 * 1024 * 1024
+FILE_UPLOAD_HANDLERS = [
+    "accounts.files.receiving.BoundedUpload",
+    "django.core.files.uploadhandler.MemoryFileUploadHandler",
+    "django.core.files.uploadhandler.TemporaryFileUploadHandler",
+]
+ATTACHMENT_BYTES = env.integer("ATTACHMENT_MB", 20, minimum=1, maximum=64) * 1024 * 1024
+ATTACHMENTS_PER_LISTING = env.integer("ATTACHMENTS_PER_LISTING", 10, minimum=1, maximum=100)
+# Of all listings and evidence of one organization together.
+ORGANIZATION_QUOTA_BYTES = env.integer("ORGANIZATION_QUOTA_MB", 1000, minimum=1) * 1024 * 1024
+# ClamAV's daemon; VIRUS_SCANNER may name another function, see accounts/files/scanning.py.
+CLAMD_ADDRESS = env.text("CLAMD_ADDRESS", "")
+VIRUS_SCANNER = env.text(
+    "VIRUS_SCANNER", f"accounts.files.scanning.{'clamd' if CLAMD_ADDRESS else 'no_scanner'}"
+)
+# Seconds that an upload waits for the scanner before the file is held back.
+SCAN_SECONDS = 10.0
 
 # --- Security ---------------------------------------------------------------------------------
 
@@ -286,6 +311,21 @@ CELERY_BEAT_SCHEDULE = {
         "task": "matchmaking.tasks.sweep",
         "schedule": 15.0,
         "options": {"expires": 15},
+    },
+    "mails": {
+        "task": "accounts.tasks.sweep_mails",
+        "schedule": 60.0,
+        "options": {"expires": 60},
+    },
+    "reminders": {
+        "task": "catalog.tasks.remind_owners",
+        "schedule": 600.0,
+        "options": {"expires": 600},
+    },
+    "searches": {
+        "task": "catalog.tasks.look_again",
+        "schedule": 300.0,
+        "options": {"expires": 300},
     },
     "clocks": {
         "task": "matchmaking.tasks.run_clocks",

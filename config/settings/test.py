@@ -1,7 +1,7 @@
 """Tests. tests/conftest.py starts the services and points DATABASES and CACHES at them."""
 
 from config.settings.base import *  # noqa: F403
-from config.settings.base import STORAGES
+from config.settings.base import STORAGES, VAR_DIR
 
 DEBUG = False
 SECRET_KEY = "only-for-tests"
@@ -15,3 +15,5 @@ ACCOUNT_RATE_LIMITS = False
 STATIC_ROOT = None
 WHITENOISE_USE_FINDERS = WHITENOISE_AUTOREFRESH = True
 STORAGES["staticfiles"]["BACKEND"] = "django.contrib.staticfiles.storage.StaticFilesStorage"
+# In the file system, as a worker that a test starts has to read what the test has stored.
+STORAGES["private"]["OPTIONS"] = {"location": VAR_DIR / "test" / "private"}
