@@ -19,6 +19,8 @@ from django.utils.translation import gettext_lazy as _
 from knox.models import AbstractAuthToken
 
 from accounts.codes import validate_credit_code
+from accounts.files.inspecting import FileKind
+from accounts.files.scanning import ScanState
 from accounts.regions import macro_region, province_name
 
 
@@ -331,6 +333,16 @@ class AccountEvent(models.Model):
         CERTIFIED = "certified", _("certified")
         SUSPENDED = "suspended", _("suspended")
         INTEREST = "interest", _("declared an interest")
+        CHECKED = "checked", _("point checked")
+        UNCHECKED = "unchecked", _("check taken back")
+        FILE_ADDED = "file_added", _("evidence added")
+        FILE_REMOVED = "file_gone", _("evidence removed")
+        FILE_READ = "file_read", _("evidence opened")
+        FILE_REFUSED = "file_no", _("evidence refused: a virus")
+        CODE_ASKED = "code_asked", _("asked for another credit code")
+        CODE_CHANGED = "code_new", _("credit code changed")
+        CODE_REFUSED = "code_no", _("another credit code refused")
+        CODE_RECALLED = "code_back", _("request for another credit code withdrawn")
         TOKEN_MADE = "token_made", _("created an API token")
         TOKEN_GONE = "token_gone", _("revoked an API token")
 
@@ -426,3 +438,130 @@ class OutboxMail(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} → {self.user_id}"
+
+
+# --- Verification -----------------------------------------------------------------------------
+
+
+class CheckPoint(models.TextChoices):
+    """What an operator compares before an organization counts as verified."""
+
+    CODE = "code", _("The credit code is valid and belongs to this name on the public register")
+    LICENCE = "licence", _("Business licence or legal-person certificate seen")
+    CONTACT = "contact", _("The contact was reached by phone")
+    LETTER = "letter", _("Letter of authorisation for the person who registered")
+    SITE = "site", _("The website or e-mail domain belongs to the organization")
+
+
+class VerificationCheck(models.Model):
+    """A point that an operator has ticked, for the entries as they are now."""
+
+    organization = models.ForeignKey(Organization, models.CASCADE, related_name="checks")
+    point = models.CharField(max_length=7, choices=CheckPoint)
+    note = models.CharField(max_length=200, blank=True)
+    checked_by = models.ForeignKey(User, models.PROTECT, related_name="+")
+    checked_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints = [
+            # Two operators who tick at once have ticked it once.
+            models.UniqueConstraint(fields=("organization", "point"), name="check_point_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.organization_id}: {self.point}"
+
+
+class CodeChangeStatus(models.TextChoices):
+    OPEN = "open", _("Awaiting confirmation")
+    CONFIRMED = "confirmed", _("Confirmed")
+    REFUSED = "refused", pgettext_lazy("credit code", "Refused")
+    RECALLED = "recalled", pgettext_lazy("credit code", "Withdrawn")
+
+
+class CodeChange(models.Model):
+    """An owner's request for another credit code. The old one holds until an operator confirms."""
+
+    organization = models.ForeignKey(Organization, models.CASCADE, related_name="code_changes")
+    old_code = models.CharField(max_length=18)
+    new_code = models.CharField(max_length=18, validators=[validate_credit_code])
+    reason = models.CharField(max_length=300)
+    status = models.CharField(
+        max_length=9, choices=CodeChangeStatus, default=CodeChangeStatus.OPEN, editable=False
+    )
+    asked_by = models.ForeignKey(User, models.PROTECT, related_name="+")
+    asked_at = models.DateTimeField(default=timezone.now)
+    decided_by = models.ForeignKey(User, models.PROTECT, null=True, related_name="+")
+    decided_at = models.DateTimeField(null=True)
+    # What the owners read.
+    answer = models.CharField(max_length=300, blank=True)
+
+    class Meta:
+        ordering = ("-pk",)
+        constraints = [
+            # Two requests at once could not both be meant.
+            models.UniqueConstraint(
+                fields=("organization",), condition=Q(status="open"), name="code_change_one_open"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.old_code} → {self.new_code}"
+
+
+class EvidenceKind(models.TextChoices):
+    LICENCE = "licence", _("Business licence or legal-person certificate")
+    LETTER = "letter", _("Letter of authorisation")
+    CODE = "code", _("Proof of the new credit code")
+    OTHER = "other", _("Something else")
+
+
+class EvidenceQuerySet(models.QuerySet["Evidence"]):
+    def present(self) -> Self:
+        return self.filter(removed_at=None)
+
+
+class Evidence(models.Model):
+    """A file that shows who an organization is. Its own owners and operators read it, nobody else.
+
+    A removed one leaves its row; the file itself is deleted.
+    """
+
+    organization = models.ForeignKey(Organization, models.PROTECT, related_name="evidence")
+    code_change = models.ForeignKey(CodeChange, models.PROTECT, null=True, related_name="evidence")
+    purpose = models.CharField(max_length=7, choices=EvidenceKind)
+    file = models.CharField(max_length=200, unique=True)
+    name = models.CharField(max_length=200)
+    kind = models.CharField(max_length=4, choices=FileKind)
+    size = models.PositiveIntegerField()
+    sha256 = models.CharField(max_length=64)
+    scan = models.CharField(max_length=9, choices=ScanState)
+    added_by = models.ForeignKey(User, models.PROTECT, related_name="+")
+    added_at = models.DateTimeField(default=timezone.now)
+    removed_by = models.ForeignKey(User, models.PROTECT, null=True, related_name="+")
+    removed_at = models.DateTimeField(null=True)
+
+    objects = EvidenceQuerySet.as_manager()
+
+    class Meta:
+        ordering = ("pk",)
+        constraints = [
+            models.UniqueConstraint(
+                fields=("organization", "sha256"),
+                condition=Q(removed_at__isnull=True),
+                name="evidence_same_file",
+            ),
+        ]
+        triggers = [
+            pgtrigger.ReadOnly(
+                name="evidence_content_stays",
+                fields=["file", "name", "kind", "size", "sha256", "added_at"],
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def is_held(self) -> bool:
+        return self.scan == ScanState.HELD

@@ -1,5 +1,12 @@
 """What catalog stores. Listings first; what belongs to them has a file each."""
 
+from catalog.models.attachments import (
+    FILE_TITLE_LIMIT,
+    Attachment,
+    AttachmentEvent,
+    AttachmentQuerySet,
+    TextState,
+)
 from catalog.models.imports import (
     OPEN,
     RUNNING,
@@ -52,6 +59,7 @@ __all__ = [
     "CONTENT_FIELDS",
     "DEMAND_FIELDS",
     "DETAIL_LIMIT",
+    "FILE_TITLE_LIMIT",
     "NAME_LIMIT",
     "OPEN",
     "QUERY_STRING_LIMIT",
@@ -62,6 +70,9 @@ __all__ = [
     "Achievement",
     "AchievementNeed",
     "Alert",
+    "Attachment",
+    "AttachmentEvent",
+    "AttachmentQuerySet",
     "CooperationMode",
     "Demand",
     "Exclusivity",
@@ -81,6 +92,7 @@ __all__ = [
     "ReminderStage",
     "RowOutcome",
     "SavedSearch",
+    "TextState",
     "TypedPost",
     "revision_model",
 ]
