@@ -3,16 +3,22 @@
 Title, summary, keywords, classes, region, cooperation modes and the last day are what a listing
 is found by: everybody reads them, so they must not name anybody (`catalog.leaks` checks that).
 Every other field has a tier that its owner may change. What a number or a name would give away at
-once (patents, the leading expert) cannot be opened to members at all.
+once (patents, the leading expert) cannot be opened to members at all, and a manager reads it where
+the owner's name is open to them as well.
+
+Whatever shows a listing to somebody goes through `shown`.
 """
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from types import MappingProxyType
+from typing import Any, TypeVar
 
 from django.core.exceptions import ValidationError
+from django.db.models import Model, Q
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, pgettext_lazy
 from django_stubs_ext import StrOrPromise
@@ -30,19 +36,30 @@ TIER_LABELS: dict[Tier, StrOrPromise] = {
 
 @dataclass(frozen=True)
 class Rule:
-    """What may be said of one thing: its label, model fields, usual tier and widest audience."""
+    """What may be said of one thing: its label, model fields, usual tier and widest audience.
+
+    `names`: it says who the owner is, as a patent's number does to whoever looks it up.
+    """
 
     label: StrOrPromise
     fields: tuple[str, ...]
     default: Tier
     widest: Tier = Tier.PUBLIC
+    names: bool = False
 
     def choices(self) -> list[Tier]:
         return [tier for tier in Tier if tier >= self.widest]
 
 
-def _rule(label: StrOrPromise, fields: str, default: Tier, widest: Tier = Tier.PUBLIC) -> Rule:
-    return Rule(label, tuple(fields.split()), default, widest)
+def _rule(
+    label: StrOrPromise,
+    fields: str,
+    default: Tier,
+    widest: Tier = Tier.PUBLIC,
+    *,
+    names: bool = False,
+) -> Rule:
+    return Rule(label, tuple(fields.split()), default, widest, names)
 
 
 _COMMON = {
@@ -77,7 +94,11 @@ RULES: dict[str, dict[str, Rule]] = {
             gettext_lazy("Evidence of the readiness level"), "trl_evidence", Tier.MEMBERS
         ),
         "ip_items": _rule(
-            gettext_lazy("Intellectual property"), "ip_items", Tier.MANAGERS, Tier.MANAGERS
+            gettext_lazy("Intellectual property"),
+            "ip_items",
+            Tier.MANAGERS,
+            Tier.MANAGERS,
+            names=True,
         ),
         "ownership": _rule(
             gettext_lazy("Ownership and publicity period"),
@@ -87,16 +108,40 @@ RULES: dict[str, dict[str, Rule]] = {
         "encumbrances": _rule(gettext_lazy("Encumbrances"), "encumbrances", Tier.MANAGERS),
         "needs": _rule(gettext_lazy("What it still needs"), "needs", Tier.PUBLIC),
         "expert": _rule(
-            gettext_lazy("Lead expert"), "lead_expert orcid", Tier.INTRODUCED, Tier.MANAGERS
+            gettext_lazy("Lead expert"),
+            "lead_expert orcid",
+            Tier.INTRODUCED,
+            Tier.MANAGERS,
+            names=True,
         ),
     },
 }
 
 
-class Described(Protocol):
-    """A listing or one of its revisions."""
+M = TypeVar("M", bound=Model)
 
-    disclosure: Any
+
+@dataclass(frozen=True)
+class Hidden:
+    """Something that its owner has stated and a reader does not get."""
+
+    key: str
+    label: StrOrPromise
+    tier: Tier
+    names: bool
+
+    @property
+    def is_told(self) -> bool:
+        """Whether its label may be said: of what is for the introduction only that it exists."""
+        return self.tier < Tier.INTRODUCED
+
+    @property
+    def who(self) -> str:
+        if self.tier == Tier.MEMBERS:
+            return _("open to members of verified organizations")
+        if self.names:
+            return _("open to the technology manager of a match")
+        return _("open to technology managers")
 
 
 def tier_of(kind: str, key: str, disclosure: Mapping[str, str]) -> Tier:
@@ -107,14 +152,85 @@ def tier_of(kind: str, key: str, disclosure: Mapping[str, str]) -> Tier:
     return max(chosen, rule.widest)
 
 
-def withheld(kind: str, disclosure: Mapping[str, str], tier: Tier) -> frozenset[str]:
-    """Return the names of the model fields that a reader of `tier` must not learn."""
+def closed(
+    kind: str, disclosure: Mapping[str, str], tier: Tier, *, names: bool = False
+) -> frozenset[str]:
+    """Return the keys of what a reader of `tier` must not learn; `names`: who knows the owner."""
     return frozenset(
-        name
+        key
         for key, rule in RULES[kind].items()
         if tier_of(kind, key, disclosure) > tier
-        for name in rule.fields
+        or (rule.names and not names and tier < Tier.INTRODUCED)
     )
+
+
+def withheld(
+    kind: str, disclosure: Mapping[str, str], tier: Tier, *, names: bool = False
+) -> frozenset[str]:
+    """Return the names of the model fields that a reader of `tier` must not learn."""
+    keys = closed(kind, disclosure, tier, names=names)
+    return frozenset(name for key in keys for name in RULES[kind][key].fields)
+
+
+def kind_of(row: Model) -> str:
+    """Return the list that a listing or one of its revisions belongs to."""
+    return (row._meta.model_name or "").removesuffix("revision")
+
+
+def shown(row: M, tier: Tier, *, names: bool = False, under: Mapping[str, str] | None = None) -> M:
+    """Return a copy of a listing or revision without what a reader of `tier` must not learn.
+
+    `under` are the tiers to go by, where its own are not the ones; see `stricter`. What was taken
+    out and holds something stands in the copy's `hidden`, by key. The copy cannot be saved.
+    """
+    kind = kind_of(row)
+    tiers: Mapping[str, str] = row.disclosure if under is None else under  # type: ignore[attr-defined]
+    hidden: dict[str, Hidden] = {}
+    result = copy.copy(row)
+    taken: set[str] = set()
+    for key in sorted(closed(kind, tiers, tier, names=names)):
+        rule = RULES[kind][key]
+        for name in rule.fields:
+            taken.add(name)
+            field: Any = row._meta.get_field(name)
+            empty = field.get_default()
+            # What was not loaded is not loaded to find out: it is long, so there is something.
+            if name not in row.__dict__ or getattr(row, name) != empty:
+                hidden[key] = Hidden(key, rule.label, tier_of(kind, key, tiers), rule.names)
+            setattr(result, name, empty)
+
+    def load(using: Any = None, fields: Any = None, **options: Any) -> None:
+        if fields is None or taken & set(fields):
+            raise TypeError("what a reader may not learn cannot be loaded into their copy")
+        type(row).refresh_from_db(result, using=using, fields=fields, **options)
+
+    def refuse(*_args: Any, **_options: Any) -> None:
+        raise TypeError("a reader's copy cannot be stored: it lacks what they may not read")
+
+    result.__dict__ |= {
+        "hidden": MappingProxyType(hidden),
+        "refresh_from_db": load,
+        "save": refuse,
+        "delete": refuse,
+    }
+    return result
+
+
+def readable(kind: str, key: str, tier: Tier) -> Q:
+    """Return the condition under which a reader of `tier` may learn what `key` names of a row.
+
+    For filters and counts: a value that only those above may read must not be found by it.
+    """
+    rule = RULES[kind][key]
+    if rule.names and tier < Tier.INTRODUCED:
+        return Q(pk__in=())
+    allowed = [one for one in Tier if rule.widest <= one <= tier]
+    if not allowed:
+        return Q(pk__in=())
+    if len(allowed) == len(rule.choices()):
+        return Q()
+    chosen = Q(**{f"disclosure__{key}__in": [one.name.lower() for one in allowed]})
+    return chosen | Q(**{f"disclosure__{key}__isnull": True}) if rule.default <= tier else chosen
 
 
 def stricter(kind: str, first: Mapping[str, str], second: Mapping[str, str]) -> dict[str, str]:

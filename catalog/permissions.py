@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from accounts.permissions import Tier, can_write_for, has_tie, is_certified_manager, reader_tier
+from accounts.permissions import (
+    Tier,
+    can_write_for,
+    has_tie,
+    is_certified_manager,
+    is_operator,
+    reader_tier,
+)
 from catalog.models import Listing
 from catalog.workflow import ListingStatus
 
@@ -40,8 +47,11 @@ def can_decide(user: User | AnonymousUser, listing: Listing) -> bool:
     )
 
 
-def may_read_body(user: User | AnonymousUser, listing: Listing) -> bool:
-    return reader_tier(user) >= Tier.MEMBERS or belongs_to_owner(user, listing)
+def listing_tier(user: User | AnonymousUser, listing: Listing) -> Tier:
+    """Return what `user` may read of this listing outside a match: its own side reads all of it."""
+    if is_operator(user) or belongs_to_owner(user, listing):
+        return Tier.INTRODUCED
+    return reader_tier(user)
 
 
 def may_see_owner(user: User | AnonymousUser, listing: Listing) -> bool:

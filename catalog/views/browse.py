@@ -17,15 +17,17 @@ from django.views.decorators.http import require_safe
 from django_htmx.http import push_url
 
 from accounts.http import PageRequest, UserRequest
-from accounts.permissions import is_operator, reader_tier, writable_organizations
+from accounts.permissions import Tier, is_operator, reader_tier, writable_organizations
 from accounts.views.limits import refuse, too_often
+from catalog.details import audiences, detail_groups, has_more
+from catalog.disclosure import shown
 from catalog.facets import QUERY_LIMIT, SHORT_FACET, Filters, apply, count_facets, way_out
 from catalog.models import Listing, ListingEvent, ListingQuerySet
 from catalog.permissions import (
     belongs_to_owner,
     can_decide,
     can_edit,
-    may_read_body,
+    listing_tier,
     may_see_owner,
 )
 from catalog.search import SEARCH_LIMIT, SearchResult, find
@@ -57,6 +59,8 @@ def listing_list(request: PageRequest, kind: str) -> HttpResponse:
         live = live.filter(pk__in=found.ids)
 
     page = _page(request, apply(live, filters.conditions()), found)
+    tier = reader_tier(request.user)
+    page.object_list = [shown(listing, tier) for listing in page.object_list]
     context = names(kind) | {
         "filters": filters,
         "chips": filters.chips(),
@@ -155,15 +159,21 @@ def listing_detail(request: PageRequest, kind: str, number: str) -> HttpResponse
     listing = get_listing(request.user, kind, number)
     own = belongs_to_owner(request.user, listing)
     inside = own or is_operator(request.user)
+    sees_owner = may_see_owner(request.user, listing)
+    tier = listing_tier(request.user, listing)
+    reading = shown(listing, tier, names=sees_owner)
     return render(
         request,
         "catalog/detail.html",
         names(kind)
         | {
-            "listing": listing,
+            "listing": reading,
+            "groups": detail_groups(reading),
+            "has_more": has_more(reading),
+            "reads_members": tier >= Tier.MEMBERS,
             "own": own,
-            "reads_body": may_read_body(request.user, listing),
-            "sees_owner": may_see_owner(request.user, listing),
+            "audiences": audiences(listing) if own else [],
+            "sees_owner": sees_owner,
             "actions": _actions(request, listing),
             "events": _events(listing) if inside else [],
             "last": _last_event(listing) if inside else None,

@@ -17,7 +17,10 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from accounts.http import UserRequest
 from accounts.models import ManagerInterest, Membership
+from accounts.permissions import Tier
 from accounts.workdays import working_days_left
+from catalog.details import detail_groups, has_more
+from catalog.disclosure import shown
 from catalog.forms import NOTE_LIMIT, DecisionForm, leak_sentence
 from catalog.leaks import find_leaks
 from catalog.models import Listing, ListingEvent
@@ -121,12 +124,16 @@ def listing_review(request: UserRequest, number: str) -> HttpResponse:
     # What may give the owner away, notes of earlier checks too, is for who knows the owner.
     leaks = find_leaks(listing, listing.owner) if sees_owner else []
     events = ListingEvent.objects.filter(**{kind: listing}) if sees_owner else None
+    tier = Tier.INTRODUCED if request.user.is_operator else Tier.MANAGERS
+    reading = shown(listing, tier, names=sees_owner)
     return render(
         request,
         "catalog/review.html",
         names(kind)
         | {
-            "listing": listing,
+            "listing": reading,
+            "groups": detail_groups(reading),
+            "has_more": has_more(reading),
             "form": form,
             "problem": problem,
             "open": listing.status == ListingStatus.SUBMITTED,

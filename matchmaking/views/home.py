@@ -19,7 +19,8 @@ from django.views.decorators.http import require_safe
 from accounts.http import PageRequest
 from accounts.models import User
 from accounts.navigation import waiting_for
-from accounts.permissions import manager_profile
+from accounts.permissions import Tier, manager_profile
+from catalog.disclosure import shown
 from catalog.industries import industry_name
 from catalog.models import Achievement, Demand
 from matchmaking.figures import PROMISED_DAYS, WINDOW_DAYS, answer_figures, cached, list_figures
@@ -49,13 +50,19 @@ def home(request: PageRequest) -> HttpResponse:
         return redirect(reverse(f"{kind}_list") + query)
 
     lists = cached("home-lists", list_figures)
-    demands = list(Demand.objects.live().select_related("owner")[:NEWEST])
+    # The front page is one for all.
+    demands = [
+        shown(one, Tier.PUBLIC) for one in Demand.objects.live().select_related("owner")[:NEWEST]
+    ]
     context: dict[str, Any] = {
         "answers": cached("home-answers", answer_figures),
         "lists": lists,
         "sections": [(one, industry_name(one.code)) for one in lists.sections[:SECTIONS]],
         "demands": [(demand, progress) for demand, progress in _with_progress(demands)],
-        "achievements": list(Achievement.objects.live().select_related("owner")[:NEWEST]),
+        "achievements": [
+            shown(one, Tier.PUBLIC)
+            for one in Achievement.objects.live().select_related("owner")[:NEWEST]
+        ],
         "window": WINDOW_DAYS,
         "promised": PROMISED_DAYS,
         "tasks": _tasks(request.user) if request.user.is_authenticated else [],
