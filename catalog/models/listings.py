@@ -294,6 +294,12 @@ class Listing(models.Model):
             models.Index(fields=("status", "industry"), name="%(class)s_industry"),
             models.Index(fields=("status", "region"), name="%(class)s_region"),
             models.Index(fields=("status", "trl"), name="%(class)s_trl"),
+            # What `catalog.snapshot` looks for once a second.
+            models.Index(
+                fields=("updated_at",),
+                condition=Q(published_at__isnull=False),
+                name="%(class)s_changed",
+            ),
         ]
 
     def __str__(self) -> str:
