@@ -10,29 +10,7 @@ from pathlib import Path
 from django.utils.translation import get_language
 
 _FILE = Path(__file__).parent / "data" / "gbt4754_2017.tsv"
-
-_SECTIONS_EN = {
-    "A": "Agriculture, forestry, animal husbandry and fishery",
-    "B": "Mining",
-    "C": "Manufacturing",
-    "D": "Electricity, heat, gas and water supply",
-    "E": "Construction",
-    "F": "Wholesale and retail",
-    "G": "Transport, storage and post",
-    "H": "Hotels and catering",
-    "I": "Software and information technology",
-    "J": "Finance",
-    "K": "Real estate",
-    "L": "Leasing and business services",
-    "M": "Scientific research and technical services",
-    "N": "Water, environment and public facilities",
-    "O": "Resident services and repair",
-    "P": "Education",
-    "Q": "Health and social work",
-    "R": "Culture, sports and entertainment",
-    "S": "Public administration and social organizations",
-    "T": "International organizations",
-}
+_ENGLISH = Path(__file__).parent / "data" / "gbt4754_en.tsv"
 
 
 @cache
@@ -43,19 +21,26 @@ def industries() -> dict[str, str]:
 
 
 @cache
+def english_names() -> dict[str, str]:
+    """Return the codes that have an English name, which is our own: the standard has none."""
+    with _ENGLISH.open(encoding="utf8", newline="") as lines:
+        return {row["code"]: row["en"] for row in csv.DictReader(lines, delimiter="\t")}
+
+
+@cache
 def _codes_by_name() -> dict[str, str]:
     known: dict[str, str] = {}
     for code, name in industries().items():
         known.setdefault(name, code)
-    for code, name in _SECTIONS_EN.items():
+    for code, name in english_names().items():
         known.setdefault(name.casefold(), code)
     return known
 
 
 def industry_name(code: str) -> str:
-    """Return the class's name; sections have an English one, finer classes the standard's."""
-    if (get_language() or "").startswith("en") and code in _SECTIONS_EN:
-        return _SECTIONS_EN[code]
+    """Return the class's name in the reader's language, the standard's where that has none."""
+    if (get_language() or "").startswith("en") and code in english_names():
+        return english_names()[code]
     return industries().get(code, "")
 
 
@@ -83,7 +68,7 @@ def section_choices() -> list[tuple[str, str]]:
 def division_choices() -> list[tuple[str, list[tuple[str, str]]]]:
     """Return the divisions as choices grouped by section, what a form offers."""
     groups: dict[str, list[tuple[str, str]]] = {}
-    for code, name in industries().items():
+    for code in industries():
         if len(code) == 3:
-            groups.setdefault(code[0], []).append((code, f"{code} {name}"))
+            groups.setdefault(code[0], []).append((code, f"{code} {industry_name(code)}"))
     return [(industry_name(section), choices) for section, choices in groups.items()]

@@ -31,7 +31,8 @@ def _to_simplified() -> OpenCC:
 
 def folded(text: str) -> str:
     """Return a text in the one form that is searched: half width, Simplified, lower case."""
-    return _to_simplified().convert(unicodedata.normalize("NFKC", text)).lower()
+    simplified: str = _to_simplified().convert(unicodedata.normalize("NFKC", text))
+    return simplified.lower()
 
 
 def words(text: str) -> list[str]:
