@@ -53,7 +53,7 @@ def create_draft(
 ) -> L:
     """Store a draft. Raises `ValidationError` where a field breaks its bounds."""
     listing = model(owner=owner, created_by=actor)
-    _write(listing, content)
+    write_content(listing, content)
     with transaction.atomic():
         listing.save()
         _log(listing, actor=actor, before="")
@@ -72,7 +72,7 @@ def save_draft(*, listing: L, actor: User, content: Mapping[str, Any]) -> L:
             _("This listing is “%(status)s”; it can no longer be saved as a draft.")
             % {"status": listing.get_status_display()}
         )
-    changed = _write(listing, content)
+    changed = write_content(listing, content)
     if changed:
         listing.updated_at = timezone.now()
         listing.save(update_fields=(*changed, "updated_at"))
@@ -94,7 +94,7 @@ def submit(*, listing: L, actor: User, content: Mapping[str, Any] | None = None)
             % {"status": listing.get_status_display()}
         )
     was_live = listing.is_live
-    changed = _write(listing, content or {})
+    changed = write_content(listing, content or {})
     check_complete(listing)
     if not listing.owner.is_verified:
         raise ValidationError(
@@ -259,7 +259,7 @@ def _lock(listing: L) -> L:
     return locked
 
 
-def _write(listing: Listing, content: Mapping[str, Any]) -> list[str]:
+def write_content(listing: Listing, content: Mapping[str, Any]) -> list[str]:
     """Set the given fields after checking them. Return the names of those that changed."""
     unknown = set(content) - {*CONTENT_FIELDS[listing.kind], "valid_until"}
     if unknown:
