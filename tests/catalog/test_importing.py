@@ -15,7 +15,9 @@ from accounts.models import OrganizationStatus
 from catalog.models import Achievement, Demand, ListingEvent, revision_model
 from catalog.services import publishing
 from catalog.services.importing import ImportFailed, import_listings
-from catalog.services.reading import UnreadableFile, read_rows
+from catalog.services.reading import open_table
+from catalog.services.sheet import headers
+from catalog.services.unreadable import UnreadableFile
 from catalog.signals import listings_published
 from catalog.workflow import ListingStatus
 from tests.factories import make_demand, make_operator, make_organization
@@ -674,7 +676,7 @@ def test_reading_keeps_one_row_in_memory(tmp_path, suffix):
         path = write(tmp_path, ["id", "title", "body"], *lines, suffix=suffix)
 
     tracemalloc.start()
-    count = sum(1 for _row in read_rows(path))
+    count = sum(1 for _row in open_table(path, headers("demand")).rows())
     _now, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
 

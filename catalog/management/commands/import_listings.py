@@ -13,7 +13,7 @@ from tqdm import tqdm
 from accounts.models import Organization
 from catalog.models import Achievement, Demand
 from catalog.services.importing import ImportFailed, Report, import_listings
-from catalog.services.reading import UnreadableFile
+from catalog.services.unreadable import UnreadableFile
 
 
 class Command(BaseCommand):
@@ -67,7 +67,7 @@ class Command(BaseCommand):
             raise CommandError(f"{len(report.errors) + report.more_errors} errors.")
 
     def _print_errors(self, report: Report) -> None:
-        for row, column, problem in report.errors:
+        for row, column, problem, _value in report.errors:
             where = f"row {row}, column {column}" if column else f"row {row}"
             self.stderr.write(f"{where}: {problem}")
         if report.more_errors:
