@@ -66,8 +66,13 @@ class ListingIndex(models.Model):
     model = models.ForeignKey(EmbeddingModel, models.PROTECT, related_name="+")
     version = models.PositiveIntegerField()
     digest = models.CharField(max_length=64)
-    # Saturated BM25 weights by hashed word: of everything, and of what a visitor may read.
+    # The tiers that hold for what follows. A reader's search trusts this row only while they are
+    # those of the listing: a text that was closed a second ago must not be found by any more.
+    disclosure = models.JSONField(default=dict)
+    # Saturated BM25 weights by hashed word: of all that is compared, of what a member may read,
+    # and of what a visitor may read.
     terms = SparseVectorField(dimensions=TERM_DIMENSIONS)
+    member_terms = SparseVectorField(dimensions=TERM_DIMENSIONS)
     public_terms = SparseVectorField(dimensions=TERM_DIMENSIONS)
     # Number of words, what BM25 calls the document's length.
     length = models.PositiveIntegerField(default=0)
@@ -102,11 +107,12 @@ class AchievementIndex(ListingIndex):
 
 
 class ListingVector(models.Model):
-    """One window of a listing's text. Window 0 is what a visitor may read; the rest is all."""
+    """One window of a listing's text: first what everybody may read, then what fewer may."""
 
     model = models.ForeignKey(EmbeddingModel, models.PROTECT, related_name="+")
     window = models.PositiveSmallIntegerField()
-    is_public = models.BooleanField()
+    # The least `Tier` that may read all of it.
+    tier = models.PositiveSmallIntegerField()
     # Speaks for a demand's need. A title that was cut off the body repeats it, and does not.
     asks = models.BooleanField(default=True)
     # What the window is written in ("zh" or "en"), read off its letters.
@@ -194,7 +200,8 @@ class TermFrequency(models.Model):
     corpus = models.ForeignKey(CorpusStatistics, models.CASCADE, related_name="terms")
     term = models.IntegerField()
     documents = models.PositiveIntegerField()
-    # The same of what visitors may read. A word's weight would tell them of the bodies otherwise.
+    # The same of what members and visitors may read. A word's weight would tell them of the rest.
+    member_documents = models.PositiveIntegerField(default=0)
     public_documents = models.PositiveIntegerField(default=0)
 
     class Meta:

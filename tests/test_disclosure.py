@@ -17,6 +17,7 @@ from accounts.models import (
     Organization,
     OrganizationStatus,
 )
+from accounts.permissions import Tier
 from catalog.models import Achievement, Demand, ListingEvent
 from matchmaking.models import Consent, Match, MatchEvent, TermFrequency
 from matchmaking.retrieval import lexical
@@ -459,7 +460,7 @@ def test_what_a_word_weighs_tells_a_visitor_nothing_of_the_bodies():
     assert TermFrequency.objects.filter(term=secret, documents=1).exists()
 
     tokens = ["铼", "淬火"]
-    visitor = load_statistics("demand", tokens, public_only=True)
+    visitor = load_statistics("demand", tokens, tier=Tier.PUBLIC)
     member = load_statistics("demand", tokens)
 
     assert visitor.frequency.get(secret, 0) == 0
@@ -470,9 +471,9 @@ def test_what_a_word_weighs_tells_a_visitor_nothing_of_the_bodies():
 def test_a_visitors_search_weighs_words_by_what_visitors_read(client, monkeypatch):
     asked = []
 
-    def statistics(kind, tokens, *, public_only=False):
-        asked.append(public_only)
-        return load_statistics(kind, tokens, public_only=public_only)
+    def statistics(kind, tokens, *, tier):
+        asked.append(tier)
+        return load_statistics(kind, tokens, tier=tier)
 
     monkeypatch.setattr("matchmaking.retrieval.searching.load_statistics", statistics)
     monkeypatch.setattr("matchmaking.retrieval.searching.encode_in_worker", lambda text: None)
@@ -480,4 +481,4 @@ def test_a_visitors_search_weighs_words_by_what_visitors_read(client, monkeypatc
     client.force_login(make_member())
     client.get("/demands/", {"q": "淬火"})
 
-    assert asked == [True, False]
+    assert asked == [Tier.PUBLIC, Tier.MEMBERS]

@@ -13,6 +13,7 @@ from django.utils import timezone
 from numpy.typing import NDArray
 from pgvector import HalfVector, SparseVector
 
+from accounts.permissions import Tier
 from matchmaking.models import TERM_DIMENSIONS, LanguageMean, vector_model
 
 # Score of a pair: cosine + LEXICAL_WEIGHT x share of the query's words that are there (both 0 to
@@ -24,6 +25,8 @@ EXACT_BELOW = 30_000
 LANGUAGE_AT_LEAST = 8
 # Candidates of each leg that are scored in full.
 DEPTH = 200
+# The words that a searching reader's question is held against.
+_COLUMNS = {Tier.PUBLIC: "public_terms", Tier.MEMBERS: "member_terms"}
 
 
 @dataclass(frozen=True)
@@ -40,11 +43,14 @@ class Query:
 
 @dataclass(frozen=True)
 class Filters:
-    """What may be found at all. Both legs apply them in the database, before ranking."""
+    """What may be found at all. Both legs apply them in the database, before ranking.
+
+    `reader` is the tier of somebody who searches; without one the engine compares.
+    """
 
     model_id: int | None
     exclude_owner: int | None = None
-    public_only: bool = False
+    reader: Tier | None = None
     day: dt.date | None = None
 
 
@@ -73,7 +79,7 @@ def find_candidates(
     roles are turned round: the stored demands ask, and `query` is an achievement's own text with
     its document weights. The score of a pair is the same from either end.
     """
-    column = "query_terms" if asking else "public_terms" if filters.public_only else "terms"
+    column = "query_terms" if asking else _COLUMNS.get(filters.reader, "terms")
     means = language_means(kind, filters.model_id) if len(query.vectors) else {}
     with transaction.atomic(), connection.cursor() as cursor:
         _plan(cursor, kind)
@@ -169,8 +175,14 @@ def _dense_leg(
     where, values = _where(kind, filters)
     where += " AND r.model_id = %s"
     values.append(filters.model_id)
-    if filters.public_only:
-        where += " AND r.is_public"
+    if filters.reader is not None:
+        where += " AND r.tier <= %s"
+        values.append(filters.reader)
+        # See `ListingIndex.disclosure`; a window has none of its own.
+        where += (
+            f" AND EXISTS (SELECT FROM matchmaking_{kind}index i"
+            " WHERE i.listing_id = r.listing_id AND i.disclosure = l.disclosure)"
+        )
     if language:
         where += " AND r.language = %s"
         values.append(language)
@@ -198,15 +210,15 @@ def _dense_scores(
     of its own, from being drowned by its body. Both measured: docs/retrieval.md.
     """
     total: dict[int, float] = {}
-    public = " AND r.is_public" if filters.public_only else ""
+    tier = Tier.MANAGERS if filters.reader is None else filters.reader
     for vector in vectors:
         behind = head_starts(vector, means)
         best: dict[int, float] = {}
         cursor.execute(
             "SELECT r.listing_id, r.language, max(-(r.vector <#> %s::halfvec))"
             f" FROM matchmaking_{kind}vector r WHERE r.listing_id = ANY(%s) AND r.model_id = %s"
-            f"{public} GROUP BY r.listing_id, r.language",
-            [half_vector(vector), list(found), filters.model_id],
+            " AND r.tier <= %s GROUP BY r.listing_id, r.language",
+            [half_vector(vector), list(found), filters.model_id, tier],
         )
         for pk, language, cosine in cursor.fetchall():
             best[pk] = max(best.get(pk, -1.0), cosine + behind.get(language, 0.0))
@@ -248,6 +260,8 @@ def _lexical_leg(
 ) -> dict[int, float]:
     # Of any model: words are the same, and while all is encoded anew they are what can be found.
     where, values = _where(kind, filters)
+    if filters.reader is not None:
+        where += " AND r.disclosure = l.disclosure"
     query = sparse_vector(terms)
     cursor.execute(
         f"SELECT r.listing_id, -(r.{column} <#> %s::sparsevec) FROM matchmaking_{kind}index r"

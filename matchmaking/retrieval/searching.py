@@ -33,22 +33,19 @@ def search(kind: str, text: str, tier: Tier, limit: int) -> SearchResult:
     """Return live listings for a reader's words, best first.
 
     Asks an encode worker for the meaning; falls back to words alone when none answers in time.
-    Visitors search only what visitors may read.
+    Everybody searches only what they may read.
     """
     answer = encode_in_worker(text)
     tokens = words(text)
-    public_only = tier < Tier.MEMBERS
-    terms = query_terms(tokens, load_statistics(kind, tokens, public_only=public_only))
+    tier = min(tier, Tier.MANAGERS)
+    terms = query_terms(tokens, load_statistics(kind, tokens, tier=tier))
     vectors = np.empty((0, 0), np.float32) if answer is None else answer.vector.reshape(1, -1)
     if answer is None and not terms:
         return SearchResult([], by_meaning=False, fallback=True)
     found = find_candidates(
         kind,
         Query(vectors=vectors, terms=terms),
-        Filters(
-            model_id=None if answer is None else answer.model_id,
-            public_only=public_only,
-        ),
+        Filters(model_id=None if answer is None else answer.model_id, reader=tier),
         limit=limit,
     )
     enough = 1.0 if answer is None else _enough(kind, answer, found)

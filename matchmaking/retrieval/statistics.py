@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from accounts.permissions import Tier
 from matchmaking.models import CorpusStatistics, TermFrequency
 from matchmaking.retrieval import lexical
 
+_COUNTS = {Tier.PUBLIC: "public_documents", Tier.MEMBERS: "member_documents"}
+
 
 def load_statistics(
-    corpus: str, tokens: Iterable[str] | None = None, *, public_only: bool = False
+    corpus: str, tokens: Iterable[str] | None = None, *, tier: Tier = Tier.MANAGERS
 ) -> lexical.Statistics:
     """Return a corpus's counts ("demand" or "achievement"): all, or those of `tokens` alone.
 
-    With `public_only` they are those of the texts that visitors read. What a word weighs decides
-    what a query finds: a visitor could ask with it whether the word stands in a body.
+    They are those of the texts that readers of `tier` read. What a word weighs decides what a
+    query finds: a visitor could ask with it whether the word stands in a body.
     """
     row = CorpusStatistics.objects.filter(corpus=corpus).first()
     if row is None:
@@ -25,7 +28,5 @@ def load_statistics(
     return lexical.Statistics(
         documents=row.documents,
         average_length=row.average_length,
-        frequency=dict(
-            frequency.values_list("term", "public_documents" if public_only else "documents")
-        ),
+        frequency=dict(frequency.values_list("term", _COUNTS.get(tier, "documents"))),
     )

@@ -6,6 +6,8 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from accounts.permissions import Tier
+
 # Changing how texts are cut makes every stored vector stale: count this up with it.
 LAYOUT = 1
 
@@ -19,10 +21,18 @@ _SENTENCE = re.compile(r"[^。！？；!?;\n]*(?:[。！？；!?;\n]+|$)")
 
 
 class Window(NamedTuple):
-    """`is_public`: made only of what a visitor may read. `asks`: speaks for a demand's need."""
+    """`tier`: the least that may read all of it. `asks`: speaks for a demand's need."""
 
     text: str
-    is_public: bool
+    tier: Tier
+    asks: bool = True
+
+
+class Stream(NamedTuple):
+    """A text that is cut into windows of its own, see `Window`."""
+
+    text: str
+    tier: Tier
     asks: bool = True
 
 
@@ -74,23 +84,23 @@ def repeats(title: str, body: str) -> bool:
 
 
 def listing_windows(
-    *, title: str, summary: str, keywords: Sequence[str], body: str
+    *, title: str, summary: str, keywords: Sequence[str], streams: Sequence[Stream] = ()
 ) -> list[Window]:
-    """Return a listing's windows: first what is public, then title and body piece by piece.
+    """Return a listing's windows: first what is public, then title and each stream in pieces.
 
-    A title that is only the beginning of the body leads no piece and asks for nothing of its
-    own: it would say it twice.
+    A title that is only the beginning of the first stream leads no piece and asks for nothing of
+    its own: it would say it twice.
     """
-    derived = bool(body.strip()) and repeats(title, body)
+    streams = [stream for stream in streams if stream.text.strip()]
+    derived = bool(streams) and repeats(title, streams[0].text)
     head = "\n".join(part for part in (title, summary, "，".join(keywords)) if part.strip())
-    public = split_text(head)
-    windows = [Window(piece, is_public=True, asks=not derived) for piece in public]
-    if body.strip():
-        # The title leads each piece: a paragraph alone often does not say what it is about.
-        lead = "" if derived else title.strip()[:200]
-        room = max(WINDOW_WIDTH - width(lead), WINDOW_WIDTH // 2)
+    windows = [Window(piece, Tier.PUBLIC, asks=not derived) for piece in split_text(head)]
+    # The title leads each piece: a paragraph alone often does not say what it is about.
+    lead = "" if derived else title.strip()[:200]
+    room = max(WINDOW_WIDTH - width(lead), WINDOW_WIDTH // 2)
+    for stream in streams:
         windows += [
-            Window(f"{lead}\n{piece}" if lead else piece, is_public=False)
-            for piece in split_text(body, room)
+            Window(f"{lead}\n{piece}" if lead else piece, stream.tier, stream.asks)
+            for piece in split_text(stream.text, room)
         ]
     return windows[:MAX_WINDOWS]

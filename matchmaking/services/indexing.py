@@ -15,7 +15,7 @@ from django.utils import timezone
 from pgvector import HalfVector, SparseVector
 from pgvector.django import VectorField
 
-from catalog.indicators import display
+from accounts.permissions import Tier
 from catalog.models import Achievement, Demand, Listing
 from catalog.words import words
 from catalog.workflow import ListingStatus
@@ -31,7 +31,8 @@ from matchmaking.models import (
 from matchmaking.retrieval import lexical
 from matchmaking.retrieval.encoders import Encoder
 from matchmaking.retrieval.statistics import load_statistics
-from matchmaking.retrieval.windows import LAYOUT, Window, language_of, listing_windows
+from matchmaking.retrieval.texts import full_text, head_text, listing_texts, text_for
+from matchmaking.retrieval.windows import LAYOUT, Stream, Window, language_of, listing_windows
 
 LISTINGS: dict[str, type[Listing]] = {"demand": Demand, "achievement": Achievement}
 # Counts of words are made again when a corpus has grown or shrunk by this share.
@@ -73,7 +74,10 @@ def current_model() -> EmbeddingModel | None:
 def stale(kind: str, model: EmbeddingModel | None) -> QuerySet[Any]:
     """Return live listings whose current version this model has not indexed."""
     fresh = index_model(kind).objects.filter(
-        listing=OuterRef("pk"), version=OuterRef("version"), model=model
+        listing=OuterRef("pk"),
+        version=OuterRef("version"),
+        disclosure=OuterRef("disclosure"),
+        model=model,
     )
     return LISTINGS[kind].objects.live().filter(~Exists(fresh)).order_by("pk")
 
@@ -86,7 +90,9 @@ def unmatched(kind: str, engine: str) -> QuerySet[Any]:
     """
     waiting = (
         index_model(kind)
-        .objects.filter(listing=OuterRef("pk"), version=OuterRef("version"))
+        .objects.filter(
+            listing=OuterRef("pk"), version=OuterRef("version"), disclosure=OuterRef("disclosure")
+        )
         .exclude(
             matched_version=F("version"),
             matched_engine=engine,
@@ -108,12 +114,12 @@ def refresh(*, kind: str, ids: Sequence[int], encoder: Encoder) -> list[int]:
     ready: list[int] = []
     for listing in listings:
         windows = _windows(listing)
-        digest = _digest(model, windows, full_text(listing))
+        digest = _digest(model, windows, listing)
         index = known.get(listing.pk)
         if index is not None and index.digest == digest:
-            if index.version != listing.version:
+            if (index.version, index.disclosure) != (listing.version, listing.disclosure):
                 index_model(kind).objects.filter(pk=listing.pk, digest=digest).update(
-                    version=listing.version
+                    version=listing.version, disclosure=listing.disclosure
                 )
             ready.append(listing.pk)
         else:
@@ -130,16 +136,17 @@ def refresh(*, kind: str, ids: Sequence[int], encoder: Encoder) -> list[int]:
     at = 0
     with transaction.atomic():
         # In one order, so that two batches with the same listings wait instead of dead-locking.
-        current = dict(
-            LISTINGS[kind]
+        current = {
+            pk: (version, disclosure)
+            for pk, version, disclosure in LISTINGS[kind]
             .objects.select_for_update(of=("self",))
             .filter(pk__in=[prepared.listing.pk for prepared in todo])
             .order_by("pk")
-            .values_list("pk", "version")
-        )
+            .values_list("pk", "version", "disclosure")
+        }
         for listing, digest, windows in todo:
             rows, at = vectors[at : at + len(windows)], at + len(windows)
-            if current.get(listing.pk) != listing.version:
+            if current.get(listing.pk) != (listing.version, listing.disclosure):
                 continue  # changed while we encoded; its own task is on the way
             _store(kind, listing, digest, windows, rows, model, statistics, own_statistics)
             ready.append(listing.pk)
@@ -164,27 +171,28 @@ def _windows(listing: Listing) -> list[Window]:
         title=listing.title,
         summary=listing.summary,
         keywords=listing.keywords,
-        body=_body_text(listing),
+        streams=_streams(listing),
     )
 
 
-def _body_text(listing: Listing) -> str:
-    """Return the body followed by the indicators as text, for both legs."""
-    rows = "；".join(f"{row.name} {display(row)}" for row in listing.indicator_rows())
-    return "\n".join(part for part in (listing.body, rows) if part)
+def _streams(listing: Listing) -> list[Stream]:
+    """Join texts that the same readers may read; each window is of one such stream.
+
+    Indicators go with the description, if that is for fewer: alone they say little.
+    """
+    texts = listing_texts(listing)
+    body = next((text.tier for text in texts if text.key == "body"), Tier.PUBLIC)
+    parts: dict[tuple[bool, Tier], list[str]] = {}
+    for text in texts:
+        tier = max(text.tier, body) if text.key == "indicators" else text.tier
+        parts.setdefault((text.asks, tier), []).append(text.text)
+    return [Stream("\n".join(of), tier, asks) for (asks, tier), of in parts.items()]
 
 
-def public_text(listing: Listing) -> str:
-    return "\n".join((listing.title, listing.summary, " ".join(listing.keywords)))
-
-
-def full_text(listing: Listing) -> str:
-    return f"{public_text(listing)}\n{_body_text(listing)}"
-
-
-def _digest(model: EmbeddingModel, windows: list[Window], text: str) -> str:
+def _digest(model: EmbeddingModel, windows: list[Window], listing: Listing) -> str:
     """Digest what vectors and words are made of; a long text reads on behind its last window."""
-    parts = [model.name, model.revision, LAYOUT, windows, text]
+    texts = [text_for(listing, tier) for tier in (Tier.PUBLIC, Tier.MEMBERS, Tier.MANAGERS)]
+    parts = [model.name, model.revision, LAYOUT, windows, texts]
     return hashlib.sha256(json.dumps(parts, ensure_ascii=False).encode()).hexdigest()
 
 
@@ -205,7 +213,7 @@ def _store(
             listing=listing,
             model=model,
             window=number,
-            is_public=window.is_public,
+            tier=window.tier,
             asks=window.asks,
             language=language_of(window.text),
             vector=HalfVector(vector),
@@ -215,6 +223,7 @@ def _store(
     fields: dict[str, Any] = {
         "model": model,
         "version": listing.version,
+        "disclosure": listing.disclosure,
         "digest": digest,
         "indexed_at": timezone.now(),
         "problem": "" if windows else "empty",
@@ -226,18 +235,24 @@ def _store(
 
 
 def _term_fields(listing: Listing, average_length: float) -> dict[str, Any]:
-    tokens = words(full_text(listing))
-    public = words(public_text(listing))
+    def terms(tokens: list[str]) -> SparseVector:
+        return _sparse(lexical.document_terms(tokens, average_length))
+
+    text, of_members = full_text(listing), text_for(listing, Tier.MEMBERS)
+    tokens = words(text)
+    all_terms = terms(tokens)
     return {
-        "terms": _sparse(lexical.document_terms(tokens, average_length)),
-        "public_terms": _sparse(lexical.document_terms(public, average_length)),
+        "terms": all_terms,
+        "member_terms": all_terms if of_members == text else terms(words(of_members)),
+        "public_terms": terms(words(text_for(listing, Tier.PUBLIC))),
         "length": len(tokens),
     }
 
 
 def _query_terms(demand: Listing, statistics: lexical.Statistics) -> SparseVector:
     """Return a demand as a query. Its title counts twice: it says what the rest is about."""
-    tokens = words(f"{demand.title}\n{full_text(demand)}")
+    asked = [text.text for text in listing_texts(demand) if text.asks]
+    tokens = words("\n".join((demand.title, head_text(demand), *asked)))
     return _sparse(lexical.query_terms(tokens, statistics))
 
 
@@ -264,17 +279,19 @@ def rebuild_statistics(corpus: str) -> int:
         cursor.execute("SELECT pg_advisory_xact_lock(hashtext(%s))", [f"statistics:{corpus}"])
         live = LISTINGS[corpus].objects.live().values("pk")
         frequency: Counter[int] = Counter()
+        members: Counter[int] = Counter()
         public: Counter[int] = Counter()
         documents, total = 0, 0
         rows = (
             index_model(corpus)
             .objects.filter(pk__in=live)
-            .values_list("terms", "public_terms", "length")
+            .values_list("terms", "member_terms", "public_terms", "length")
         )
-        for terms, public_terms, length in rows.iterator(chunk_size=500):
+        for terms, member_terms, public_terms, length in rows.iterator(chunk_size=500):
             documents += 1
             total += length
             frequency.update(terms.indices())
+            members.update(member_terms.indices())
             public.update(public_terms.indices())
         before = load_statistics(corpus, ()).average_length
         average = total / documents if documents else lexical.NO_STATISTICS.average_length
@@ -289,7 +306,13 @@ def rebuild_statistics(corpus: str) -> int:
         TermFrequency.objects.filter(corpus=row).delete()
         TermFrequency.objects.bulk_create(
             (
-                TermFrequency(corpus=row, term=term, documents=count, public_documents=public[term])
+                TermFrequency(
+                    corpus=row,
+                    term=term,
+                    documents=count,
+                    member_documents=members[term],
+                    public_documents=public[term],
+                )
                 for term, count in frequency.items()
             ),
             batch_size=5000,
@@ -331,7 +354,9 @@ def _average_languages(statistics: CorpusStatistics) -> None:
 def _renew_terms(corpus: str, average: float) -> None:
     indexed = LISTINGS[corpus].objects.live().filter(search_index__isnull=False)
     for listing in indexed.iterator(chunk_size=200):
-        index_model(corpus).objects.filter(pk=listing.pk).update(**_term_fields(listing, average))
+        # Not if other tiers have come into force meanwhile.
+        rows = index_model(corpus).objects.filter(pk=listing.pk, disclosure=listing.disclosure)
+        rows.update(**_term_fields(listing, average))
 
 
 def _renew_query_terms() -> None:

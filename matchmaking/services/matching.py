@@ -43,7 +43,7 @@ from matchmaking.retrieval.explanation import (
 from matchmaking.retrieval.lexical import says_something, term_id
 from matchmaking.retrieval.ranking import MAX_BONUS, Ranked, rank
 from matchmaking.retrieval.statistics import load_statistics
-from matchmaking.services.indexing import full_text
+from matchmaking.retrieval.texts import full_text
 from matchmaking.workflow import OPEN, MatchStatus, ReviewStatus
 
 # Candidates that are compared field by field: three times what is kept.
@@ -108,6 +108,8 @@ def match_demand(*, demand_id: int) -> Outcome | None:
         if demand is None or index is None:
             return None
         if not demand.is_live or index.version != demand.version:
+            return None
+        if index.disclosure != demand.disclosure:
             return None
         ranked, grids = rank_all(demand, index)
         compared = AchievementIndex.objects.filter(listing__status=ListingStatus.PUBLISHED).count()

@@ -54,7 +54,7 @@ def test_a_published_listing_gets_vectors_and_words(encoder):
     assert term_id("磨削") in index.terms.indices()  # of the body
     assert term_id("磨削") not in index.public_terms.indices()
     windows = DemandVector.objects.filter(listing=demand).order_by("window")
-    assert [(row.is_public, row.language) for row in windows] == [(True, "zh"), (False, "zh")]
+    assert [(row.tier, row.language) for row in windows] == [(0, "zh"), (1, "zh")]
     assert not stale(demand).exists()
 
 

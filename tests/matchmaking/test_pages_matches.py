@@ -307,6 +307,7 @@ def index_of(demand: Demand, **fields) -> DemandIndex:
         "version": demand.version,
         "digest": "x",
         "terms": words,
+        "member_terms": words,
         "public_terms": words,
         "query_terms": words,
         "matched_version": demand.version,

@@ -89,13 +89,46 @@ def test_a_visitor_does_not_find_words_that_stand_only_in_a_body(
     assert public == [demand.pk]
 
 
-def test_a_visitor_does_not_find_what_stands_only_in_an_indicator(encoder, answering):
-    row = {"name": "断裂韧性", "op": "ge", "value": "80", "high": "", "unit": "MPa", "hard": True}
-    demand = make_demand(indicators=[row])
+# (tier that the owner chose, who finds by it)
+@pytest.mark.parametrize(
+    ("chosen", "finders"),
+    [
+        ("public", [Tier.PUBLIC, Tier.MEMBERS, Tier.MANAGERS]),
+        ("members", [Tier.MEMBERS, Tier.MANAGERS]),
+        ("managers", [Tier.MANAGERS]),
+        ("introduced", []),
+    ],
+)
+@pytest.mark.parametrize("key", ["body", "indicators", "process", "tried"])
+@pytest.mark.parametrize("answers", [True, False], ids=["meaning", "words"])
+def test_a_field_is_found_by_those_alone_who_may_read_it(
+    encoder, answering, monkeypatch, answers, key, chosen, finders
+):
+    if not answers:
+        monkeypatch.setattr("matchmaking.retrieval.searching.encode_in_worker", lambda text: None)
+    row = {"name": "铼含量", "op": "ge", "value": "3", "high": "", "unit": "%", "hard": True}
+    content = [row] if key == "indicators" else "配方的铼含量是百分之三。"
+    demand = make_demand(**{"indicators": [], key: content, "disclosure": {key: chosen}})
     index(encoder, demand)
 
-    assert found("断裂韧性", Tier.PUBLIC) == []
-    assert found("断裂韧性", Tier.MEMBERS) == [demand.pk]
+    assert [tier for tier in list(Tier)[:3] if found("铼含量", tier)] == finders
+
+
+def test_a_text_that_was_closed_is_found_by_nobody_from_that_moment_on(encoder, answering):
+    """The index is made anew some seconds later: until then it is not asked."""
+    demand = make_demand(body="机密配方含铼百分之三，焊接时开裂。")
+    index(encoder, demand)
+    assert found("铼 焊接 开裂", Tier.MEMBERS) == [demand.pk]
+
+    Demand.objects.update(disclosure={"body": "managers"})
+
+    assert found("铼 焊接 开裂", Tier.MEMBERS) == []
+    assert indexing.stale("demand", indexing.current_model()).get() == demand
+    demand.refresh_from_db()
+    index(encoder, demand)
+    assert found("铼 焊接 开裂", Tier.MEMBERS) == []
+    assert found("铼 焊接 开裂", Tier.MANAGERS) == [demand.pk]
+    assert found("轴承套圈淬火", Tier.PUBLIC) == [demand.pk]
 
 
 @pytest.mark.parametrize("status", ["submitted", "withdrawn", "suspended", "expired"])

@@ -4,10 +4,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from accounts.permissions import Tier
 from matchmaking.retrieval.windows import (
     CHINESE_WIDTH,
     MAX_WINDOWS,
     WINDOW_WIDTH,
+    Stream,
     language_of,
     listing_windows,
     split_text,
@@ -15,16 +17,17 @@ from matchmaking.retrieval.windows import (
 )
 
 
-def windows(**fields):
+def windows(body="", **fields):
+    streams = [Stream(body, Tier.MEMBERS), *fields.pop("more", ())]
     return listing_windows(
-        **{"title": "感应淬火", "summary": "", "keywords": [], "body": "", **fields}
+        **{"title": "感应淬火", "summary": "", "keywords": [], "streams": streams, **fields}
     )
 
 
 def test_a_short_listing_is_one_public_window_and_one_of_everything():
     found = windows(summary="无软带。", keywords=["轴承", "套圈"], body="试件圆度偏差 0.30 mm。")
 
-    assert [window.is_public for window in found] == [True, False]
+    assert [window.tier for window in found] == [Tier.PUBLIC, Tier.MEMBERS]
     assert found[0].text == "感应淬火\n无软带。\n轴承，套圈"
     assert "0.30" in found[1].text and "0.30" not in found[0].text
 
@@ -39,14 +42,14 @@ def test_the_title_leads_every_piece_of_the_body():
 def test_a_long_summary_is_public_to_its_end():
     found = windows(title="题" * 200, summary="摘要很长。" * 119 + "末尾五字词", keywords=["词"])
 
-    assert all(window.is_public for window in found)
+    assert all(window.tier == Tier.PUBLIC for window in found)
     assert any("末尾五字词" in window.text for window in found)
 
 
 def test_nothing_of_the_body_is_in_a_public_window():
     found = windows(summary="公开", body="机密配方。" * 2000)
 
-    assert not any("机密" in window.text for window in found if window.is_public)
+    assert not any("机密" in window.text for window in found if window.tier == Tier.PUBLIC)
 
 
 @pytest.mark.parametrize("body", ["", "   \n ", "。"])
@@ -110,10 +113,26 @@ def test_a_text_is_chinese_or_not(text, language):
 def test_a_title_that_was_cut_off_the_body_asks_for_nothing_of_its_own():
     body = "现用分段中频淬火，接头处存在软带，淬火后圆度偏差超过 1.2 mm。"
 
-    derived = listing_windows(title=body[:12], summary="", keywords=(), body=body)
-    own = listing_windows(title="套圈淬火变形", summary="", keywords=(), body=body)
+    derived = windows(title=body[:12], body=body)
+    own = windows(title="套圈淬火变形", body=body)
 
-    assert [(window.is_public, window.asks) for window in derived] == [(True, False), (False, True)]
+    assert [(window.tier, window.asks) for window in derived] == [(0, False), (1, True)]
     assert derived[1].text == body
-    assert [(window.is_public, window.asks) for window in own] == [(True, True), (False, True)]
+    assert [(window.tier, window.asks) for window in own] == [(0, True), (1, True)]
     assert own[1].text.startswith("套圈淬火变形\n")
+
+
+def test_what_different_readers_may_read_shares_no_window():
+    found = windows(
+        body="会员可读。",
+        more=[Stream("经理可读。", Tier.MANAGERS), Stream("试过。", 1, asks=False)],
+    )
+
+    assert [(window.tier, window.asks) for window in found] == [
+        (0, True),
+        (1, True),
+        (2, True),
+        (1, False),
+    ]
+    assert all("会员" not in window.text for window in found if window.tier != Tier.MEMBERS)
+    assert all(window.text.startswith("感应淬火") for window in found)
