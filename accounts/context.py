@@ -57,12 +57,15 @@ ACHIEVEMENTS = Entry(
 )
 MANAGERS = Entry("manager_list", _("Technology managers"))
 MY_DEMANDS = Entry(
-    "my_demands", _("My demands"), also=("demand_new", "demand_edit", "demand_matches")
+    "my_demands", _("My demands"), also=("demand_new", "demand_new_whole", "demand_edit", "demand_step", "demand_matches")
 )
 MY_ACHIEVEMENTS = Entry(
     "my_achievements",
     _("My achievements"),
-    also=("achievement_new", "achievement_edit", "achievement_matches"),
+    also=(
+        *("achievement_new", "achievement_new_whole", "achievement_edit", "achievement_step"),
+        "achievement_matches",
+    ),
 )
 MY_ANSWERS = Entry("my_answers", _("Waiting for me"), "answers", also=("match_consent",))
 LISTING_QUEUE = Entry(

@@ -50,35 +50,39 @@ def clean_ip_items(rows: Any) -> list[dict[str, str]]:
         )
     items = []
     for at, row in enumerate(rows, 1):
-        item = {
-            key: clean_line(str(row.get(key) or ""))
-            for key in ("kind", "number", "status", "family")
-        }
-        if not (item["kind"] or item["number"] or item["family"]):
-            continue
-        problem = _problem(item)
-        if problem:
+        try:
+            item = clean_ip_item(row)
+        except ValidationError as error:
             raise ValidationError(
                 _("Intellectual property, row %(row)d: %(problem)s")
-                % {"row": at, "problem": problem}
-            )
-        item["status"] = item["status"] or IpStatus.FILED.value
-        items.append(item)
+                % {"row": at, "problem": " ".join(error.messages)}
+            ) from error
+        if item is not None:
+            items.append(item)
     return items
 
 
-def _problem(item: dict[str, str]) -> str:
+def clean_ip_item(row: dict[str, Any]) -> dict[str, str] | None:
+    """Return a row tidied, None for a blank one. Raises `ValidationError`, its code the field."""
+    item = {
+        key: clean_line(str(row.get(key) or "")) for key in ("kind", "number", "status", "family")
+    }
+    if not (item["kind"] or item["number"] or item["family"]):
+        return None
     if item["kind"] not in IpKind.values:
-        return _("please choose a kind.")
+        raise ValidationError(_("please choose a kind."), code="kind")
     if item["status"] and item["status"] not in IpStatus.values:
-        return _("please choose a status.")
+        raise ValidationError(_("please choose a status."), code="status")
     if not item["number"] and item["kind"] != IpKind.SECRET:
-        return _("please write its number.")
-    if len(item["number"]) > MAX_NUMBER:
-        return _("the number is longer than %(limit)d characters.") % {"limit": MAX_NUMBER}
-    if len(item["family"]) > MAX_FAMILY:
-        return _("the family is longer than %(limit)d characters.") % {"limit": MAX_FAMILY}
-    return ""
+        raise ValidationError(_("please write its number."), code="number")
+    for key, limit, sentence in (
+        ("number", MAX_NUMBER, _("the number is longer than %(limit)d characters.")),
+        ("family", MAX_FAMILY, _("the family is longer than %(limit)d characters.")),
+    ):
+        if len(item[key]) > limit:
+            raise ValidationError(sentence % {"limit": limit}, code=key)
+    item["status"] = item["status"] or IpStatus.FILED.value
+    return item
 
 
 def clean_orcid(text: str) -> str:

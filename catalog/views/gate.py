@@ -6,6 +6,7 @@ import datetime as dt
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from django.contrib.auth.models import AnonymousUser
+from django.core.exceptions import PermissionDenied
 from django.http import Http404
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -14,6 +15,7 @@ from django.utils.translation import pgettext_lazy
 from accounts.models import User
 from accounts.workdays import add_working_days
 from catalog.models import Achievement, Demand, Listing
+from catalog.permissions import can_edit
 from catalog.workflow import ListingStatus
 
 if TYPE_CHECKING:
@@ -71,6 +73,14 @@ def get_listing(user: User | AnonymousUser, kind: str, number: str) -> Listing:
     return listing
 
 
+def get_own(user: User, kind: str, number: str) -> Listing:
+    """Return a listing this user may write. One that they only may read is a 403."""
+    listing = get_listing(user, kind, number)
+    if not can_edit(user, listing):
+        raise PermissionDenied(_("Only the owner and the editors of this listing can do that."))
+    return listing
+
+
 def kind_of(number: str) -> str:
     """Return which list a number is of; an unknown prefix is as good as an unknown number."""
     for kind, model in MODELS.items():
@@ -96,9 +106,17 @@ def names(kind: str) -> dict[str, Any]:
         "detail_url": f"{kind}_detail",
         "new_url": f"{kind}_new",
         "edit_url": f"{kind}_edit",
+        "step_url": f"{kind}_step",
+        "new_whole_url": f"{kind}_new_whole",
+        "preview_url": f"{kind}_preview",
+        "clone_url": f"{kind}_clone",
         "withdraw_url": f"{kind}_withdraw",
         "close_url": f"{kind}_close",
         "confirm_url": f"{kind}_confirm",
         "matches_url": f"{kind}_matches",
         "my_url": f"my_{plural}",
+        "bulk_url": f"my_{plural}_bulk",
+        "revisions_url": f"{kind}_revisions",
+        "suspend_url": f"{kind}_suspend",
+        "resume_url": f"{kind}_resume",
     }

@@ -148,6 +148,54 @@ REST_KNOX = {
     "TOKEN_TTL": None,
 }
 
+# Requests in a minute: of one address, or of one person (three times as many reads).
+API_READS_PER_MINUTE = env.integer("API_READS_PER_MINUTE", 200, minimum=1)
+API_WRITES_PER_MINUTE = env.integer("API_WRITES_PER_MINUTE", 120, minimum=1)
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "accounts.api.authentication.BearerToken",
+        # For the page of the documentation; it asks for the CSRF token with whatever changes.
+        "rest_framework.authentication.SessionAuthentication",
+    ],
+    "DEFAULT_PERMISSION_CLASSES": ["accounts.api.permissions.Closed"],
+    "DEFAULT_THROTTLE_CLASSES": ["accounts.api.throttles.PerMinute"],
+    "DEFAULT_PARSER_CLASSES": ["accounts.api.parsers.BoundedJSON"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_SCHEMA_CLASS": "accounts.api.schema.Schema",
+    "DEFAULT_METADATA_CLASS": None,
+    "EXCEPTION_HANDLER": "accounts.api.problems.problem",
+    "NON_FIELD_ERRORS_KEY": "all",
+    # A parameter of ours is nobody's way to ask for another format.
+    "URL_FORMAT_OVERRIDE": None,
+    "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "KeQiao API",
+    "DESCRIPTION": _(
+        "The two lists of the platform for programs: what pages can do, under the same rules. "
+        "Send a token as “Authorization: Bearer kq_…”; you make one on the page “API tokens” of "
+        "your settings. Sentences come in the language of Accept-Language (zh-hans or en)."
+    ),
+    "VERSION": "1",
+    "SCHEMA_PATH_PREFIX": "/api/v1",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "COMPONENT_SPLIT_REQUEST": True,
+    "ENUM_GENERATE_CHOICE_DESCRIPTION": True,
+    "SORT_OPERATION_PARAMETERS": False,
+    # What a choice of several fields is called, where its field's name would be another's too.
+    "ENUM_NAME_OVERRIDES": {
+        "ListingKindEnum": "catalog.models.ListKind",
+        "ListingStatusEnum": "catalog.workflow.ListingStatus",
+        "ListingReasonEnum": "catalog.workflow.ListingReason",
+        "EndReasonEnum": "catalog.workflow.EndReason",
+        "CloseStatusEnum": "catalog.api.steps.ENDS",
+        "IpKindEnum": "catalog.ip.IpKind",
+        "IpStatusEnum": "catalog.ip.IpStatus",
+        "OrganizationKindEnum": "accounts.models.OrganizationKind",
+        "TierEnum": "catalog.api.serializers.TIERS",
+    },
+}
+
 # --- Language and time ------------------------------------------------------------------------
 
 LANGUAGE_CODE = "zh-hans"
@@ -180,6 +228,13 @@ FILE_UPLOAD_HANDLERS = [
 ]
 ATTACHMENT_BYTES = env.integer("ATTACHMENT_MB", 20, minimum=1, maximum=64) * 1024 * 1024
 ATTACHMENTS_PER_LISTING = env.integer("ATTACHMENTS_PER_LISTING", 10, minimum=1, maximum=100)
+# Of one table to import, and how long its file and rows are kept for the report.
+IMPORT_BYTES = env.integer("IMPORT_MB", 20, minimum=1, maximum=64) * 1024 * 1024
+IMPORT_MAX_ROWS = env.integer("IMPORT_MAX_ROWS", 20_000, minimum=1, maximum=100_000)
+IMPORT_KEEP_DAYS = env.integer("IMPORT_KEEP_DAYS", 30, minimum=1, maximum=3650)
+# Rows of one export, and exports of one person in a minute.
+EXPORT_MAX_ROWS = env.integer("EXPORT_MAX_ROWS", 5_000, minimum=1, maximum=100_000)
+EXPORTS_PER_MINUTE = env.integer("EXPORTS_PER_MINUTE", 6, minimum=1)
 # Of all listings and evidence of one organization together.
 ORGANIZATION_QUOTA_BYTES = env.integer("ORGANIZATION_QUOTA_MB", 1000, minimum=1) * 1024 * 1024
 # ClamAV's daemon; VIRUS_SCANNER may name another function, see accounts/files/scanning.py.
@@ -197,6 +252,8 @@ CSRF_TRUSTED_ORIGINS = env.listing("CSRF_TRUSTED_ORIGINS", [])
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
 SECURE_REFERRER_POLICY = "same-origin"
+# Keeps what was typed into a listing's form; any other gets the page 403_csrf.html.
+CSRF_FAILURE_VIEW = "catalog.views.typed.csrf_failure"
 X_FRAME_OPTIONS = "DENY"
 
 # Nothing from elsewhere, nothing inline. `data:` images are the arrows and ticks in Tabler's CSS
@@ -249,6 +306,8 @@ CONSENT_WORKING_DAYS = env.integer("CONSENT_WORKING_DAYS", 5, minimum=1, maximum
 # An evaluation on a machine where no database runs starts one of its own.
 EMBEDDED_SERVICES = "config.embedded.Services"
 DATABASE_PARSER = "config.env.database"
+# How old the counts beside a list may be; the rows are never. See catalog/snapshot.py.
+LISTINGS_REFRESH_SECONDS = 1.0
 # Searches of one address in a minute; somebody who is logged in has three times as many.
 SEARCHES_PER_MINUTE = env.integer("SEARCHES_PER_MINUTE", 60, minimum=1)
 # Seconds that a page waits for a query's vector before it falls back to words alone.
@@ -326,6 +385,27 @@ CELERY_BEAT_SCHEDULE = {
         "task": "catalog.tasks.look_again",
         "schedule": 300.0,
         "options": {"expires": 300},
+    },
+    "attachments": {
+        "task": "catalog.tasks.sweep_attachments",
+        "schedule": 60.0,
+        "options": {"expires": 60},
+    },
+    # Once a day each: files of an upload that was cut off are in nobody's way.
+    "attachments-tidy": {
+        "task": "catalog.tasks.tidy_attachments",
+        "schedule": 86_400.0,
+        "options": {"expires": 3600},
+    },
+    "imports": {
+        "task": "catalog.tasks.sweep_imports",
+        "schedule": 20.0,
+        "options": {"expires": 20},
+    },
+    "imports-tidy": {
+        "task": "catalog.tasks.remove_old_imports",
+        "schedule": 3600.0,
+        "options": {"expires": 3600},
     },
     "clocks": {
         "task": "matchmaking.tasks.run_clocks",

@@ -9,6 +9,7 @@ from django.db import connection
 from django.test import Client
 from django.utils import timezone
 
+from catalog import steps
 from catalog.models import Achievement, Demand, ListingEvent
 from catalog.workflow import ListingStatus
 from tests.factories import (
@@ -56,6 +57,8 @@ def filled(*rows, **changes):
         "valid_until": (timezone.localdate() + dt.timedelta(days=90)).isoformat(),
         "nonce": "0" * 31 + "a",
         "action": "draft",
+        "ip-TOTAL_FORMS": "0",
+        "ip-INITIAL_FORMS": "0",
     }
     return {**data, **rows_data(*(rows or (ROW,))), **changes}
 
@@ -73,7 +76,8 @@ def writer(client, owner):
 
 
 def new(client, owner, kind="demands", **changes):
-    return client.post(f"/{kind}/new/", filled(owner=owner.pk, **changes))
+    """Send the form that has everything on one page."""
+    return client.post(f"/{kind}/new/all/", filled(owner=owner.pk, **changes))
 
 
 def errors_of(response):
@@ -84,8 +88,8 @@ def errors_of(response):
 
 
 def test_the_form_offers_five_rows_and_the_owners_region(client, writer, owner):
-    page = client.get("/demands/new/")
-    assert page.context["rows"].total_form_count() == 5
+    page = client.get("/demands/new/all/")
+    assert page.context["rows"]["indicators"].total_form_count() == 5
     assert page.context["form"].initial["region"] == owner.region
     assert "maxlength" not in text_of(page)
 
@@ -94,7 +98,7 @@ def test_a_draft_is_stored_as_it_was_written(client, writer, owner):
     response = new(client, owner)
 
     demand = Demand.objects.get()
-    assert response["Location"] == f"/demands/{demand.number}/edit/"
+    assert response["Location"] == f"/demands/{demand.number}/edit/all/"
     assert demand.status == ListingStatus.DRAFT
     assert demand.owner == owner
     assert demand.created_by == writer
@@ -128,7 +132,7 @@ def test_an_achievement_is_written_the_same_way(client, writer, owner):
 
 def test_half_a_form_can_be_saved(client, writer, owner):
     data = {"title": "只有标题", "action": "draft", "owner": owner.pk, "language": "zh"}
-    response = client.post("/demands/new/", data | rows_data({}, {}, {}))
+    response = client.post("/demands/new/all/", data | rows_data({}, {}, {}))
     assert response.status_code == 302
     assert Demand.objects.get().indicators == []
 
@@ -181,10 +185,10 @@ def test_two_clicks_at_once_create_one(owner):
 
 def test_three_more_rows_come_without_script_and_lose_nothing(client, writer, owner):
     broken = {"name": "硬度", "op": "range", "value": "58", "high": "", "unit": "HRC"}
-    response = new(client, owner, **rows_data(broken, {}), action="more", title="", trl="99")
+    response = new(client, owner, **rows_data(broken, {}), action="more-indicators", title="", trl="99")
 
     page = text_of(response)
-    assert response.context["rows"].total_form_count() == 5
+    assert response.context["rows"]["indicators"].total_form_count() == 5
     assert 'value="硬度"' in page
     assert "错误：" not in page
     assert "现用分段中频淬火" in page
@@ -193,10 +197,10 @@ def test_three_more_rows_come_without_script_and_lose_nothing(client, writer, ow
 
 @pytest.mark.parametrize("total", ["1000000", "-1", "x", "", "9" * 400])
 def test_a_forged_number_of_rows_gives_a_page(client, writer, owner, total):
-    for action in ("more", "draft"):
+    for action in ("more-indicators", "draft"):
         response = new(client, owner, **{"indicators-TOTAL_FORMS": total}, action=action)
         assert response.status_code == 200
-        assert response.context["rows"].total_form_count() <= 50
+        assert response.context["rows"]["indicators"].total_form_count() <= 50
     assert Demand.objects.count() == 0
 
 
@@ -294,7 +298,7 @@ def test_submitting_needs_what_a_reviewer_needs(client, writer, owner):
 )
 def test_what_cannot_be_stored_gets_a_sentence(client, writer, owner, field, text, said):
     make_organization()
-    response = client.post("/demands/new/", filled(**{"owner": owner.pk, field: text}))
+    response = client.post("/demands/new/all/", filled(**{"owner": owner.pk, field: text}))
     assert response.status_code == 200
     found = [p.text for p in response.context["problems"]]
     assert len(found) == 1
@@ -311,7 +315,7 @@ def test_hostile_texts_are_stored_as_texts(client, writer, owner):
     assert "\x07" not in demand.body
     assert "\u202e" not in demand.body
     assert demand.body.endswith("\n第二行")
-    assert "<script>alert(1)" not in text_of(client.get(f"/demands/{demand.number}/edit/"))
+    assert "<script>alert(1)" not in text_of(client.get(f"/demands/{demand.number}/edit/all/"))
 
 
 def test_nobody_writes_in_anothers_name(client, writer):
@@ -396,9 +400,14 @@ def test_an_indicator_that_names_its_owner_is_not_submitted(client, writer, owne
 
 
 def edit(client, listing, **changes):
-    seen = type(listing).objects.get(pk=listing.pk).updated_at.isoformat()
-    address = f"{listing.get_absolute_url()}edit/"
-    return client.post(address, filled(**{"seen": seen, **changes}))
+    address = f"{listing.get_absolute_url()}edit/all/"
+    return client.post(address, filled(**{"seen": mark(listing), **changes}))
+
+
+def mark(listing):
+    """Return the mark that the form of a listing carries now."""
+    fresh = type(listing).objects.get(pk=listing.pk)
+    return steps.mark_of(fresh, steps.content_of(fresh.kind, steps.WHOLE))
 
 
 def test_a_draft_is_changed_and_submitted(client, writer, owner):
@@ -417,7 +426,7 @@ def test_the_form_shows_what_is_stored(client, writer, owner):
     demand = make_demand(
         owner=owner, status=ListingStatus.DRAFT, money_min=1_234_500, industry="C3451"
     )
-    page = text_of(client.get(f"/demands/{demand.number}/edit/"))
+    page = text_of(client.get(f"/demands/{demand.number}/edit/all/"))
     assert 'value="123.45"' in page
     assert 'value="380"' in page
     # A class that the list of divisions does not have stays what it is.
@@ -428,14 +437,14 @@ def test_the_form_shows_what_is_stored(client, writer, owner):
 def test_what_a_form_shows_it_stores_again(client, writer, owner):
     demand = make_demand(owner=owner, status=ListingStatus.DRAFT)
     before = {name: getattr(demand, name) for name in ("indicators", "money_max", "industry")}
-    form = client.get(f"/demands/{demand.number}/edit/").context["form"]
+    form = client.get(f"/demands/{demand.number}/edit/all/").context["form"]
     data = {name: form[name].value() for name in form.fields}
     data = {name: "" if value is None else value for name, value in data.items()}
     data |= rows_data({**ROW, "op": "le"}) | {
-        "seen": demand.updated_at.isoformat(),
+        "seen": mark(demand),
         "action": "draft",
     }
-    assert client.post(f"/demands/{demand.number}/edit/", data).status_code == 302
+    assert client.post(f"/demands/{demand.number}/edit/all/", data).status_code == 302
     demand.refresh_from_db()
     assert {name: getattr(demand, name) for name in before} == before
 
@@ -459,7 +468,7 @@ def test_a_published_listing_has_no_draft(client, writer, owner):
 
 def test_two_people_do_not_overwrite_each_other_unseen(client, writer, owner):
     demand = make_demand(owner=owner, status=ListingStatus.DRAFT)
-    stale = demand.updated_at.isoformat()
+    stale = mark(demand)
     edit(client, demand, title="同事先保存的标题")
 
     response = edit(client, demand, title="后来的标题", seen=stale)
@@ -474,7 +483,7 @@ def test_two_people_do_not_overwrite_each_other_unseen(client, writer, owner):
 
 def test_submitting_twice_is_submitting_once(client, writer, owner):
     demand = make_demand(owner=owner, status=ListingStatus.DRAFT)
-    stale = demand.updated_at.isoformat()
+    stale = mark(demand)
     first = edit(client, demand, action="submit", seen=stale)
     second = edit(client, demand, action="submit", seen=stale)
     assert first.status_code == second.status_code == 302
@@ -488,7 +497,7 @@ def test_submitting_twice_is_submitting_once(client, writer, owner):
 def test_what_may_not_be_changed_says_so(client, writer, owner, status):
     demand = make_demand(owner=owner, status=status)
     before = Demand.objects.values().get()
-    assert client.get(f"/demands/{demand.number}/edit/").status_code == 302
+    assert client.get(f"/demands/{demand.number}/edit/all/").status_code == 302
     assert edit(client, demand, action="submit").status_code == 409
     assert Demand.objects.values().get() == before
 
