@@ -11,3 +11,9 @@ class CatalogConfig(AppConfig):
         from catalog.industries import industries, industry_name
 
         classes.register(industries, industry_name)
+
+        from accounts import delivery
+        from catalog import letters
+
+        delivery.register("reminder", letters.reminder)
+        delivery.register("search_news", letters.search_news)

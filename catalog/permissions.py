@@ -12,6 +12,7 @@ from accounts.permissions import (
     is_operator,
     reader_tier,
 )
+from catalog.acquaintance import tier_by_match
 from catalog.models import Listing
 from catalog.workflow import ListingStatus
 
@@ -64,3 +65,28 @@ def may_see_owner(user: User | AnonymousUser, listing: Listing) -> bool:
     if user.is_operator or belongs_to_owner(user, listing):
         return True
     return listing.status == ListingStatus.SUBMITTED and is_certified_manager(user)
+
+
+def may_read_history(user: User | AnonymousUser, listing: Listing) -> bool:
+    """Say whether `user` may read its versions: its own side, operators, and who checks it now."""
+    return (
+        is_operator(user)
+        or belongs_to_owner(user, listing)
+        or (listing.status == ListingStatus.SUBMITTED and can_decide(user, listing))
+    )
+
+
+def file_tier(user: User | AnonymousUser, listing: Listing) -> Tier:
+    """Return which of a listing's files `user` gets: those up to this tier.
+
+    What is in a file cannot be masked, and a letterhead names its owner: files for managers go to
+    the manager who has taken a match of the listing on or who checks it, to no other.
+    """
+    tier = listing_tier(user, listing)
+    if tier == Tier.INTRODUCED or not user.is_authenticated:
+        return tier
+    if listing.status == ListingStatus.SUSPENDED:
+        return Tier.PUBLIC
+    if listing.status == ListingStatus.SUBMITTED and can_decide(user, listing):
+        return Tier.MANAGERS
+    return max(min(tier, Tier.MEMBERS), tier_by_match(user, listing))

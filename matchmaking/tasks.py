@@ -5,7 +5,6 @@ Tasks take ids, are safe to run twice, and may be lost: `sweep` finds what was m
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,14 +13,12 @@ from django.conf import settings
 from django.core.cache import cache
 from django.db import OperationalError
 from django.db.models import QuerySet
-from kombu.exceptions import OperationalError as BrokerError
 from redis.exceptions import RedisError
 
+from accounts.broker import send
 from matchmaking.retrieval.asking import pack
 from matchmaking.retrieval.encoders import EncoderUnavailable, get_encoder
 from matchmaking.services import assignment, clocks, indexing, matching
-
-logger = logging.getLogger(__name__)
 
 # One message: about a second of work, so that a question from a page waits no longer.
 BATCH = 32
@@ -40,16 +37,6 @@ class Retrying(Task[Any, Any]):
     max_retries = 6
     # Nobody reads them; and who sends a task whose result may be read subscribes to it, for good.
     ignore_result = True
-
-
-def send(task: Task[Any, Any], *args: Any) -> bool:
-    """Queue a task. A broker that is away is no reason to fail: the sweep comes round."""
-    try:
-        task.apply_async(args=args, retry=False)
-    except (BrokerError, RedisError, OSError) as error:
-        logger.warning("%s was not queued, the sweep will find it: %s", task.name, error)
-        return False
-    return True
 
 
 @shared_task(base=Retrying)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import datetime as dt
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -15,18 +16,29 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from accounts.models import Organization, User
-from accounts.permissions import has_tie
+from accounts.permissions import Tier, has_tie
+from catalog.classes import Scheme, clean_classes
 from catalog.disclosure import clean_disclosure
 from catalog.ip import clean_ip_items, clean_orcid
+from catalog.leaks import find_leaks
 from catalog.models import (
     CONTENT_FIELDS,
     Achievement,
+    Attachment,
     Demand,
     Listing,
     ListingEvent,
 )
 from catalog.signals import listings_left, listings_published
-from catalog.workflow import EDITABLE, IllegalMove, ListingDecision, ListingReason, ListingStatus
+from catalog.workflow import (
+    EDITABLE,
+    END_REASONS,
+    EndReason,
+    IllegalMove,
+    ListingDecision,
+    ListingReason,
+    ListingStatus,
+)
 
 L = TypeVar("L", bound=Listing)
 
@@ -49,15 +61,37 @@ class OwnSide(Exception):
 
 
 def create_draft(
-    *, model: type[L], owner: Organization, actor: User, content: Mapping[str, Any]
+    *,
+    model: type[L],
+    owner: Organization,
+    actor: User,
+    content: Mapping[str, Any],
+    external_id: str = "",
 ) -> L:
-    """Store a draft. Raises `ValidationError` where a field breaks its bounds."""
-    listing = model(owner=owner, created_by=actor)
+    """Store a draft. Raises `ValidationError` where a field breaks its bounds.
+
+    `IntegrityError`: the owner has a listing with this external id.
+    """
+    listing = model(owner=owner, created_by=actor, external_id=external_id)
     write_content(listing, content)
     with transaction.atomic():
         listing.save()
         _log(listing, actor=actor, before="")
     return listing
+
+
+def clone(*, listing: L, actor: User) -> L:
+    """Make a draft with the content of another listing of the same owner.
+
+    Its key in the owner's own system stays behind, and so does every day that has passed.
+    """
+    today = timezone.localdate()
+    names = (*CONTENT_FIELDS[listing.kind], "valid_until")
+    content = {name: copy.deepcopy(getattr(listing, name)) for name in names}
+    for name, value in content.items():
+        if isinstance(value, dt.date) and value <= today:
+            content[name] = None
+    return create_draft(model=type(listing), owner=listing.owner, actor=actor, content=content)
 
 
 @transaction.atomic
@@ -80,12 +114,15 @@ def save_draft(*, listing: L, actor: User, content: Mapping[str, Any]) -> L:
 
 
 @transaction.atomic
-def submit(*, listing: L, actor: User, content: Mapping[str, Any] | None = None) -> L:
+def submit(
+    *, listing: L, actor: User, content: Mapping[str, Any] | None = None, files: bool = False
+) -> L:
     """Hand a listing in for review as a new version.
 
-    A published one is submitted again only if its content changes; a new `valid_until` and other
-    tiers take effect at once. Raises `IllegalMove`, or `ValidationError` when it is incomplete
-    or its organization is not verified.
+    A published one is submitted again only if its content changes, or for the sake of `files`
+    that wait for the check; a new `valid_until` and other tiers take effect at once. Raises
+    `IllegalMove`, or `ValidationError` when it is incomplete, names its owner, or its organization
+    is not verified.
     """
     listing = _lock(listing)
     if listing.status not in EDITABLE:
@@ -96,12 +133,13 @@ def submit(*, listing: L, actor: User, content: Mapping[str, Any] | None = None)
     was_live = listing.is_live
     changed = write_content(listing, content or {})
     check_complete(listing)
+    check_names(listing)
     if not listing.owner.is_verified:
         raise ValidationError(
             _("Your organization has not been verified yet. Drafts are kept until then.")
         )
     before = listing.status
-    if before == ListingStatus.PUBLISHED and not set(changed) - IMMATERIAL:
+    if before == ListingStatus.PUBLISHED and not set(changed) - IMMATERIAL and not files:
         if changed:
             _prolong(listing, changed, actor=actor, was_live=was_live)
         return listing
@@ -122,8 +160,18 @@ def submit(*, listing: L, actor: User, content: Mapping[str, Any] | None = None)
 
 
 @transaction.atomic
-def decide(*, listing: L, actor: User, decision: str, reason: str = "", note: str = "") -> L:
+def decide(
+    *,
+    listing: L,
+    actor: User,
+    decision: str,
+    reason: str = "",
+    note: str = "",
+    version: int | None = None,
+) -> L:
     """Publish a submitted listing, ask for more, or refuse it.
+
+    `version` is the one that was read: another one must not be published unseen.
 
     Raises `OwnSide` for a person with a tie to the owner, `ValidationError` when a reason is
     missing, `IllegalMove` when somebody was faster.
@@ -135,6 +183,14 @@ def decide(*, listing: L, actor: User, decision: str, reason: str = "", note: st
         raise IllegalMove(
             _("This listing has been handled meanwhile: it is “%(status)s” now.")
             % {"status": listing.get_status_display()}
+        )
+    if version is not None and listing.version != version:
+        raise IllegalMove(
+            _(
+                "Version %(version)d has just been submitted. Please read it; your note is "
+                "still in the form."
+            )
+            % {"version": listing.version}
         )
     if decision not in ListingDecision.values:
         raise ValidationError({"decision": _("Please choose a decision.")})
@@ -154,33 +210,67 @@ def _publish(listing: L, *, actor: User | None, note: str = "") -> L:
     if listing.valid_until is not None and listing.valid_until < timezone.localdate():
         raise ValidationError(_("It is valid until a day that has passed; it cannot be published."))
     listing.published_at = timezone.now()
+    # The files that could be read while it was decided. What is for an introduced side alone was
+    # not among them, nor what waits for the virus scan.
+    files = Attachment.objects.of(listing).served().filter(checked_at=None)
+    files.filter(tier__lte=Tier.MANAGERS).update(checked_at=listing.published_at)
     return _move(listing, ListingStatus.PUBLISHED, actor=actor, note=note, save=("published_at",))
 
 
 @transaction.atomic
-def withdraw(*, listing: L, actor: User, note: str = "") -> L:
-    """Take a listing back for good. Raises `IllegalMove` when it has ended already."""
-    return _move(_lock(listing), ListingStatus.WITHDRAWN, actor=actor, note=note)
+def withdraw(*, listing: L, actor: User, reason: str = "", note: str = "") -> L:
+    """Take a listing back for good.
+
+    Raises `IllegalMove` when it has ended already, `ValidationError` for a reason that is no
+    reason to withdraw.
+    """
+    listing = _lock(listing)
+    if reason:
+        _check_end(listing, ListingStatus.WITHDRAWN, reason, note)
+    return _move(listing, ListingStatus.WITHDRAWN, actor=actor, reason=reason, note=note)
 
 
 @transaction.atomic
-def close(*, listing: L, actor: User, status: str, note: str = "") -> L:
-    """End a published listing as fulfilled, transferred or closed without result."""
+def close(*, listing: L, actor: User, status: str, reason: str = "", note: str = "") -> L:
+    """End a published listing as fulfilled, transferred or closed without result.
+
+    What ended without a result needs a reason. Raises `ValidationError` or `IllegalMove`.
+    """
     if status not in CLOSING[listing.kind]:
         raise ValidationError(_("Please choose how it ended."))
-    return _move(_lock(listing), ListingStatus(status), actor=actor, note=note)
+    listing = _lock(listing)
+    if reason or status == ListingStatus.CLOSED:
+        _check_end(listing, status, reason, note)
+    return _move(listing, ListingStatus(status), actor=actor, reason=reason, note=note)
+
+
+def _check_end(listing: Listing, status: str, reason: str, note: str) -> None:
+    if reason not in END_REASONS[listing.kind][status]:
+        raise ValidationError({"reason": _("Please choose a reason.")})
+    if reason == EndReason.OTHER and not note.strip():
+        raise ValidationError({"note": _("Please say the reason in a sentence.")})
 
 
 @transaction.atomic
 def suspend(*, listing: L, actor: User, note: str) -> L:
-    """Take a published listing out of circulation until an operator lets it back."""
-    return _move(_lock(listing), ListingStatus.SUSPENDED, actor=actor, note=note)
+    """Take a published listing out of circulation until an operator lets it back.
+
+    Its owner reads the note. Raises `OwnSide`, `ValidationError` without a note, `IllegalMove`.
+    """
+    listing = _lock(listing)
+    if has_tie(actor, [listing.owner_id]):
+        raise OwnSide
+    if not note.strip():
+        raise ValidationError({"note": _("Please say the reason in a sentence.")})
+    return _move(listing, ListingStatus.SUSPENDED, actor=actor, note=note)
 
 
 @transaction.atomic
 def resume(*, listing: L, actor: User, note: str = "") -> L:
-    """Let a suspended listing back."""
+    """Let a suspended listing back. Raises `OwnSide`, `IllegalMove`."""
     listing = _lock(listing)
+    if has_tie(actor, [listing.owner_id]):
+        raise OwnSide
     if listing.status != ListingStatus.SUSPENDED:
         raise IllegalMove(_("This listing is not suspended."))
     return _move(listing, ListingStatus.PUBLISHED, actor=actor, note=note)
@@ -200,7 +290,11 @@ def confirm_valid(*, listing: L, actor: User, valid_until: dt.date) -> L:
         listing.valid_until = valid_until
         listing.confirmed_at = timezone.now()
         return _move(
-            listing, ListingStatus.PUBLISHED, actor=actor, save=("valid_until", "confirmed_at")
+            listing,
+            ListingStatus.PUBLISHED,
+            actor=actor,
+            save=("valid_until", "confirmed_at"),
+            valid_until=valid_until,
         )
     if listing.status != ListingStatus.PUBLISHED:
         raise IllegalMove(
@@ -252,6 +346,18 @@ def check_complete(listing: Listing) -> None:
         raise ValidationError(missing)
 
 
+def check_names(listing: Listing) -> None:
+    """Raise `ValidationError` by field for what gives the owner away before an introduction."""
+    found: dict[str, list[str]] = {}
+    for leak in find_leaks(listing, listing.owner):
+        sentence = _(
+            "“%(snippet)s” looks like %(kind)s. Others must not see it before the introduction."
+        ) % {"snippet": leak.snippet, "kind": leak.kind.label}
+        found.setdefault(leak.field, []).append(sentence)
+    if found:
+        raise ValidationError(found)
+
+
 def _lock(listing: L) -> L:
     """Read the row again and hold it until the transaction ends."""
     rows = type(listing).objects.select_for_update(of=("self",)).select_related("owner")
@@ -291,6 +397,8 @@ def _tidied(kind: str, content: Mapping[str, Any]) -> dict[str, Any]:
         "disclosure": partial(clean_disclosure, kind),
         "ip_items": clean_ip_items,
         "orcid": clean_orcid,
+        "ipc": partial(clean_classes, Scheme.IPC),
+        "emerging": partial(clean_classes, Scheme.EMERGING),
     }
     tidy: dict[str, Any] = {}
     for name in readers.keys() & content.keys():
@@ -325,7 +433,12 @@ def _prolong(listing: L, changed: list[str], *, actor: User, was_live: bool) -> 
     """Save a new last day or other tiers of a locked, published listing."""
     listing.updated_at = listing.confirmed_at = timezone.now()
     listing.save(update_fields=(*changed, "confirmed_at", "updated_at"))
-    _log(listing, actor=actor, before=listing.status)
+    _log(
+        listing,
+        actor=actor,
+        before=listing.status,
+        valid_until=listing.valid_until if "valid_until" in changed else None,
+    )
     if not was_live or "disclosure" in changed:
         # Its day had passed and the clock had not come round yet: runs have left it out since.
         # Other tiers change what may be searched.
@@ -340,13 +453,14 @@ def _move(
     reason: str = "",
     note: str = "",
     save: tuple[str, ...] = (),
+    valid_until: dt.date | None = None,
 ) -> L:
     """Change a locked listing's status, log it, and announce what others must know."""
     before = listing.status
     listing.move_to(status)
     listing.updated_at = timezone.now()
     listing.save(update_fields=(*save, "status", "updated_at"))
-    _log(listing, actor=actor, before=before, reason=reason, note=note)
+    _log(listing, actor=actor, before=before, reason=reason, note=note, valid_until=valid_until)
     if status == ListingStatus.PUBLISHED:
         _announce(listings_published, listing)
     elif before in (ListingStatus.PUBLISHED, ListingStatus.SUBMITTED):
@@ -355,7 +469,13 @@ def _move(
 
 
 def _log(
-    listing: Listing, *, actor: User | None, before: str, reason: str = "", note: str = ""
+    listing: Listing,
+    *,
+    actor: User | None,
+    before: str,
+    reason: str = "",
+    note: str = "",
+    valid_until: dt.date | None = None,
 ) -> None:
     ListingEvent.objects.create(
         **{listing.kind: listing},
@@ -365,6 +485,7 @@ def _log(
         version=listing.version,
         reason=reason,
         note=note[:1000],
+        valid_until=valid_until,
     )
 
 

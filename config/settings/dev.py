@@ -15,6 +15,7 @@ from config.settings.base import CACHES, DATABASES, STORAGES, VAR_DIR  # noqa: E
 
 DEBUG = env.flag("DEBUG", True)
 ALLOWED_HOSTS = env.listing("ALLOWED_HOSTS", ["*"])
+SITE_URL = env.text("SITE_URL", f"http://localhost:{env.text('PORT', '8000')}")
 ACCOUNT_EMAIL_VERIFICATION = "optional"
 if not env.text("EMAIL_HOST", ""):
     EMAIL_BACKEND = "django.core.mail.backends.filebased.EmailBackend"

@@ -15,6 +15,8 @@ REDIS_URL = env.text("REDIS_URL")
 # HTTPS=0 is for a trial on one machine without a certificate; nothing else may use it.
 _https = env.flag("HTTPS", True)
 SECURE_SSL_REDIRECT = _https
+_host = next((host for host in ALLOWED_HOSTS if host[0] not in "*."), "localhost")
+SITE_URL = env.text("SITE_URL", f"{'https' if _https else 'http'}://{_host}")
 # The container's own health check speaks plain HTTP.
 SECURE_REDIRECT_EXEMPT = [r"^healthz/$"]
 SESSION_COOKIE_SECURE = _https
