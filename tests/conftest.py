@@ -147,11 +147,14 @@ def _language() -> None:
 
 @pytest.fixture(autouse=True)
 def _empty_cache(embedded_services: dict[str, str]) -> Iterator[None]:
-    """Leave no cache entry (rate limits, heartbeats) to the next test."""
+    """Leave no cache entry (rate limits, heartbeats) and no listing in memory to the next test."""
     yield
     from django.core.cache import cache
 
+    from catalog import snapshot
+
     cache.clear()
+    snapshot.clear()
 
 
 # --- No network ---------------------------------------------------------------------------------

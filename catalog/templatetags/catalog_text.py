@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from django import template
+from django.utils import timezone
+from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from catalog.indicators import Indicator, display
-from catalog.models import ListingEvent
+from catalog.models import Listing, ListingEvent
 
 register = template.Library()
 
@@ -36,3 +38,31 @@ def indicator(indicator: Indicator) -> str:
 def step(event: ListingEvent) -> str:
     """Say what happened in a step of a listing's life."""
     return str(STEPS.get(event.after) or event.get_after_display())
+
+
+@register.filter
+def confirmed(listing: Listing) -> str:
+    """Say how long ago the owner called a published listing true; nothing if only at the start."""
+    if listing.confirmed_at is None or listing.published_at is None:
+        return ""
+    if listing.confirmed_at <= listing.published_at:
+        return ""
+    days = (timezone.localdate() - timezone.localtime(listing.confirmed_at).date()).days
+    if days < 1:
+        return gettext("confirmed today")
+    return ngettext("confirmed %(days)d day ago", "confirmed %(days)d days ago", days) % {
+        "days": days
+    }
+
+
+@register.filter
+def ending(listing: Listing) -> str:
+    """Say that a listing's last day is near."""
+    if listing.valid_until is None:
+        return ""
+    days = (listing.valid_until - timezone.localdate()).days
+    if not 0 <= days <= 14:
+        return ""
+    if days == 0:
+        return gettext("ends today")
+    return ngettext("%(days)d day left", "%(days)d days left", days) % {"days": days}

@@ -1,28 +1,22 @@
-"""Finding and reading listings, and one's own."""
+"""Reading one listing, and one's own."""
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any
 
-from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
 from django.core.paginator import Page, Paginator
 from django.db.models import Count, Q
 from django.http import HttpResponse
 from django.shortcuts import render
-from django.utils.cache import patch_vary_headers
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
 from django.views.decorators.http import require_safe
-from django_htmx.http import push_url
 
 from accounts.http import PageRequest, UserRequest
-from accounts.permissions import Tier, is_operator, reader_tier, writable_organizations
-from accounts.views.limits import refuse, too_often
+from accounts.permissions import Tier, is_operator, writable_organizations
 from catalog.details import audiences, detail_groups, has_more
 from catalog.disclosure import shown
-from catalog.facets import QUERY_LIMIT, SHORT_FACET, Filters, apply, count_facets, way_out
-from catalog.models import Listing, ListingEvent, ListingQuerySet
+from catalog.models import Listing, ListingEvent
 from catalog.permissions import (
     belongs_to_owner,
     can_decide,
@@ -30,7 +24,6 @@ from catalog.permissions import (
     listing_tier,
     may_see_owner,
 )
-from catalog.search import SEARCH_LIMIT, SearchResult, find
 from catalog.views.gate import MODELS, answer_due, get_listing, names
 from catalog.workflow import MOVES, ListingStatus
 
@@ -44,112 +37,6 @@ def page_of(rows: Any, asked: str) -> Page[Any]:
     if asked.isascii() and asked.isdigit() and len(asked) >= 10:
         number = paginator.num_pages
     return paginator.page(min(max(number, 1), paginator.num_pages))
-
-
-@login_not_required
-@require_safe
-def listing_list(request: PageRequest, kind: str) -> HttpResponse:
-    """Search and filter what is published. htmx gets the results with the facets beside them."""
-    filters = Filters.read(kind, request.GET)
-    if filters.words and _asks_too_often(request):
-        return refuse(request)
-    found = _search(request, filters)
-    live: ListingQuerySet = MODELS[kind].objects.live()
-    if found is not None:
-        live = live.filter(pk__in=found.ids)
-
-    page = _page(request, apply(live, filters.conditions()), found)
-    tier = reader_tier(request.user)
-    page.object_list = [shown(listing, tier) for listing in page.object_list]
-    context = names(kind) | {
-        "filters": filters,
-        "chips": filters.chips(),
-        "facets": count_facets(live, filters),
-        "short_facet": SHORT_FACET,
-        "page": page,
-        "sentence": _sentence(filters, page.paginator.count, found),
-        "cut_at": QUERY_LIMIT if filters.was_cut else 0,
-        "fallback": found is not None and found.fallback,
-        "ways_out": [] if page.paginator.count else list(way_out(live, filters)),
-    }
-    template = "catalog/list.html"
-    fragment = bool(request.htmx) and not request.htmx.history_restore_request
-    if fragment:
-        template += "#results"
-    response = render(request, template, context | {"fragment": fragment})
-    # The same address has two bodies; a cache must not give one for the other.
-    patch_vary_headers(response, ["HX-Request"])
-    if fragment:
-        query = filters.query_string()
-        push_url(response, f"{request.path}?{query}" if query else request.path)
-    return response
-
-
-def _asks_too_often(request: PageRequest) -> bool:
-    """Each search has a worker encode the words: a script must not keep everybody else waiting."""
-    allowed = settings.SEARCHES_PER_MINUTE
-    return too_often(request, "search", visitor=allowed, person=3 * allowed)
-
-
-def _search(request: PageRequest, filters: Filters) -> SearchResult | None:
-    if not filters.words:
-        return None
-    return find(filters.kind, filters.words, tier=reader_tier(request.user))
-
-
-def _page(request: PageRequest, rows: ListingQuerySet, found: SearchResult | None) -> Page[Listing]:
-    asked = request.GET.get("page", "1")
-    # Bodies are long, and no row shows them.
-    shown = rows.select_related("owner").defer("body")
-    if found is None:
-        return page_of(shown, asked)
-    matching = set(rows.order_by().values_list("pk", flat=True))
-    page = page_of([pk for pk in found.ids if pk in matching], asked)
-    by_pk = shown.in_bulk(list(page.object_list))
-    # One may have been withdrawn between the two queries.
-    page.object_list = [by_pk[pk] for pk in page.object_list if pk in by_pk]
-    return cast("Page[Listing]", page)
-
-
-def _sentence(filters: Filters, count: int, found: SearchResult | None) -> str:
-    """Say how many there are and in what order, for eyes and for screen readers."""
-    if found is not None and len(found.ids) >= SEARCH_LIMIT and count:
-        # The search stops there; what it left behind was not counted.
-        text = (
-            ngettext(
-                "The %(count)s closest demand to “%(words)s”",
-                "The %(count)s closest demands to “%(words)s”, best first",
-                count,
-            )
-            if filters.kind == "demand"
-            else ngettext(
-                "The %(count)s closest achievement to “%(words)s”",
-                "The %(count)s closest achievements to “%(words)s”, best first",
-                count,
-            )
-        )
-    elif found is not None:
-        text = (
-            ngettext(
-                "%(count)s demand found for “%(words)s”",
-                "%(count)s demands found for “%(words)s”, best first",
-                count,
-            )
-            if filters.kind == "demand"
-            else ngettext(
-                "%(count)s achievement found for “%(words)s”",
-                "%(count)s achievements found for “%(words)s”, best first",
-                count,
-            )
-        )
-    else:
-        text = (
-            ngettext("%(count)s demand", "%(count)s demands, newest first", count)
-            if filters.kind == "demand"
-            else ngettext("%(count)s achievement", "%(count)s achievements, newest first", count)
-        )
-    words = filters.words if len(filters.words) <= 60 else filters.words[:60] + "…"
-    return text % {"count": f"{count:,}", "words": words}
 
 
 @login_not_required

@@ -11,6 +11,8 @@ PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
 ACCOUNT_EMAIL_VERIFICATION = "optional"
 ACCOUNT_RATE_LIMITS = False
+# What a test has just written is counted.
+LISTINGS_REFRESH_SECONDS = 0.0
 # Files are served from where they are written; nothing is collected.
 STATIC_ROOT = None
 WHITENOISE_USE_FINDERS = WHITENOISE_AUTOREFRESH = True
