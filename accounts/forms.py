@@ -12,6 +12,7 @@ from django.contrib.auth.models import AbstractBaseUser
 from django.core.validators import RegexValidator
 from django.db import transaction
 from django.http import HttpRequest
+from django.utils.translation import get_language, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from accounts.classes import class_choices
@@ -19,14 +20,17 @@ from accounts.codes import clean_credit_code
 from accounts.fields import LineField, TextField
 from accounts.models import (
     InterestKind,
+    Language,
     ManagerGrade,
     ManagerProfile,
     MembershipRole,
     Organization,
+    TokenScope,
     User,
 )
 from accounts.regions import province_choices, region_choices
 from accounts.services import ORGANIZATION_FIELDS
+from accounts.tokens import LIFETIMES
 
 _phone = RegexValidator(
     r"^\+?[\d\s()-]{5,24}$",
@@ -75,7 +79,9 @@ class SignupForm(allauth_forms.SignupForm):  # type: ignore[misc]
         assert isinstance(user, User)
         user.name = self.cleaned_data["name"]
         user.phone = self.cleaned_data["phone"]
-        user.save(update_fields=("name", "phone"))
+        english = (get_language() or "").startswith("en")
+        user.language = Language.EN if english else Language.ZH
+        user.save(update_fields=("name", "phone", "language"))
 
 
 class CreditCodeField(LineField):
@@ -210,7 +216,8 @@ class ProfileForm(forms.ModelForm[User]):
 
     class Meta:
         model = User
-        fields = ("name", "phone")
+        fields = ("name", "phone", "language")
+        labels = {"language": _("Language of e-mails")}
 
 
 class UnavailableForm(forms.Form):
@@ -317,3 +324,29 @@ class SuspendForm(forms.Form):
         help_text=_("The technology manager reads this."),
         widget=forms.Textarea(attrs={"rows": 3}),
     )
+
+
+class TokenForm(forms.Form):
+    """A new token for the API. `mark` makes a form that is sent twice one token."""
+
+    name = LineField(
+        label=_("What is it for?"),
+        max_length=60,
+        help_text=_("The program or the machine that uses it, so that you know it again."),
+    )
+    scope = forms.ChoiceField(
+        label=_("What may it do?"),
+        choices=TokenScope.choices,
+        initial=TokenScope.READ,
+        widget=forms.RadioSelect,
+    )
+    days = forms.TypedChoiceField(
+        label=_("How long is it valid?"),
+        coerce=int,
+        initial=LIFETIMES[1],
+        choices=lambda: [
+            (days, ngettext("%(count)d day", "%(count)d days", days) % {"count": days})
+            for days in LIFETIMES
+        ],
+    )
+    mark = forms.UUIDField(widget=forms.HiddenInput)

@@ -1,6 +1,6 @@
 from django.urls import path
 
-from accounts.views import help, managers, ops, organizations, settings
+from accounts.views import help, managers, ops, organizations, settings, tokens
 
 urlpatterns = [
     path("org/", organizations.organization, name="organization"),
@@ -22,6 +22,8 @@ urlpatterns = [
     path("managers/", managers.manager_list, name="manager_list"),
     path("manager/apply/", managers.manager_apply, name="manager_apply"),
     path("settings/profile/", settings.settings_profile, name="settings_profile"),
+    path("settings/tokens/", tokens.settings_tokens, name="settings_tokens"),
+    path("settings/tokens/<uuid:token>/revoke/", tokens.token_revoke, name="token_revoke"),
     path("settings/role/", settings.switch_role, name="switch_role"),
     path("ops/organizations/", ops.ops_organizations, name="ops_organizations"),
     path("ops/organizations/<int:pk>/", ops.ops_organization, name="ops_organization"),

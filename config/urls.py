@@ -10,6 +10,7 @@ urlpatterns = [
     path("healthz/", healthz, name="healthz"),
     path("i18n/setlang/", login_not_required(set_language), name="set_language"),
     path("account/", include("allauth.urls")),
+    path("api/v1/", include("catalog.api.urls")),
     path("", include("accounts.urls")),
     path("", include("catalog.urls")),
     path("", include("matchmaking.urls")),

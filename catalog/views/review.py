@@ -6,7 +6,6 @@ from typing import Any
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied, ValidationError
-from django.db import transaction
 from django.db.models import Value
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
@@ -21,13 +20,16 @@ from accounts.permissions import Tier
 from accounts.workdays import working_days_left
 from catalog.details import detail_groups, has_more
 from catalog.disclosure import shown
+from catalog.files import file_leaks, files_for, removed_since_check
 from catalog.forms import NOTE_LIMIT, DecisionForm, leak_sentence
 from catalog.leaks import find_leaks
 from catalog.models import Listing, ListingEvent
 from catalog.permissions import can_decide, may_review_listings, may_see_owner
 from catalog.services import publishing
+from catalog.timeline import published_before, timeline
 from catalog.views.browse import page_of
 from catalog.views.gate import MODELS, WORDS, answer_due, get_listing, kind_of, names
+from catalog.views.revisions import changes_between
 from catalog.workflow import IllegalMove, ListingDecision, ListingStatus
 
 
@@ -110,7 +112,7 @@ def listing_review(request: UserRequest, number: str) -> HttpResponse:
     problem = ""
     if form.is_valid():
         try:
-            _decide(request, listing, form)
+            publishing.decide(listing=listing, actor=request.user, **form.cleaned_data)
         except IllegalMove as exc:
             problem = str(exc)
             listing.refresh_from_db()
@@ -123,7 +125,9 @@ def listing_review(request: UserRequest, number: str) -> HttpResponse:
     sees_owner = may_see_owner(request.user, listing)
     # What may give the owner away, notes of earlier checks too, is for who knows the owner.
     leaks = find_leaks(listing, listing.owner) if sees_owner else []
-    events = ListingEvent.objects.filter(**{kind: listing}) if sees_owner else None
+    is_open = listing.status == ListingStatus.SUBMITTED
+    # The version that readers last had, or that was last sent back: what else is new?
+    since = published_before(listing) if is_open else 0
     tier = Tier.INTRODUCED if request.user.is_operator else Tier.MANAGERS
     reading = shown(listing, tier, names=sees_owner)
     return render(
@@ -136,16 +140,27 @@ def listing_review(request: UserRequest, number: str) -> HttpResponse:
             "has_more": has_more(reading),
             "form": form,
             "problem": problem,
-            "open": listing.status == ListingStatus.SUBMITTED,
+            "open": is_open,
+            "since": since,
+            "changes": changes_between(listing, request.user, since, listing.version)
+            if since
+            else None,
             "due": answer_due(listing),
             "sees_owner": sees_owner,
-            "events": events.order_by("pk") if events is not None else [],
+            "events": timeline(listing, request.user) if sees_owner else [],
+            "files": files_for(request.user, listing),
+            "removed_files": removed_since_check(listing),
+            "show_tiers": True,
             "leaks": [
                 (
                     field_label(listing, leak.field),
                     leak_sentence(leak.snippet, str(leak.kind.label)),
                 )
                 for leak in leaks
+            ]
+            + [
+                (label, leak_sentence(leak.snippet, str(leak.kind.label)))
+                for label, leak in (file_leaks(listing) if sees_owner else [])
             ],
         },
         status=409 if problem else 200,
@@ -155,28 +170,6 @@ def listing_review(request: UserRequest, number: str) -> HttpResponse:
 def field_label(listing: Listing, name: str) -> str:
     field = listing._meta.get_field(name)
     return capfirst(str(getattr(field, "verbose_name", name)))
-
-
-def _decide(request: UserRequest, listing: Listing, form: DecisionForm) -> None:
-    """Decide on the version that was read; raise `IllegalMove` when there is another one."""
-    data = form.cleaned_data
-    with transaction.atomic():
-        locked = MODELS[listing.kind].objects.select_for_update().get(pk=listing.pk)
-        if locked.version != data["version"]:
-            raise IllegalMove(
-                _(
-                    "Version %(version)d has just been submitted. Please read it; your note is "
-                    "still in the form."
-                )
-                % {"version": locked.version}
-            )
-        publishing.decide(
-            listing=listing,
-            actor=request.user,
-            decision=data["decision"],
-            reason=data["reason"],
-            note=data["note"],
-        )
 
 
 def _was_decided(request: UserRequest, kind: str, number: str) -> bool:

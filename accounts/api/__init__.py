@@ -1,0 +1,1 @@
+"""What every address of the API shares: who asks, how often, and how a refusal is said."""
