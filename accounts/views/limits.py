@@ -15,12 +15,14 @@ from django.http import HttpResponse
 from django.shortcuts import render
 from redis.exceptions import RedisError
 
-from accounts.http import PageRequest
+from accounts.http import PageRequest, UserRequest
 
 WINDOW_SECONDS = 60
 
 
-def too_often(request: PageRequest, action: str, *, visitor: int, person: int) -> bool:
+def too_often(
+    request: PageRequest | UserRequest, action: str, *, visitor: int, person: int
+) -> bool:
     """Count one `action` and say whether it is one too many within a minute.
 
     Visitors are counted by address, people who are logged in by themselves: an office behind one
@@ -40,7 +42,7 @@ def too_often(request: PageRequest, action: str, *, visitor: int, person: int) -
         return False
 
 
-def _network(request: PageRequest) -> str:
+def _network(request: PageRequest | UserRequest) -> str:
     """Return the visitor's address; of IPv6 the network, of which one person has 2^64 addresses."""
     try:
         text: str = get_adapter(request).get_client_ip(request)
@@ -52,7 +54,7 @@ def _network(request: PageRequest) -> str:
     return text
 
 
-def refuse(request: PageRequest) -> HttpResponse:
+def refuse(request: PageRequest | UserRequest) -> HttpResponse:
     """Answer 429. htmx is sent to the page itself, for it shows no answer that is an error."""
     response = render(request, "429.html", status=HTTPStatus.TOO_MANY_REQUESTS)
     response["Retry-After"] = str(WINDOW_SECONDS)

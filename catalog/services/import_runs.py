@@ -416,12 +416,12 @@ def _write_rows(job: ImportJob, rows: list[ImportRow]) -> list[ImportRow]:
 
 def _revived(terms: Terms, content: dict[str, Any]) -> dict[str, Any]:
     """Return content as it was before it went through JSON, which knows no days."""
-    return {
-        name: terms.model._meta.get_field(name).to_python(value)
-        if isinstance(terms.model._meta.get_field(name), DateField)
-        else value
-        for name, value in content.items()
-    }
+    revived = dict(content)
+    for name in content:
+        field = terms.model._meta.get_field(name)
+        if isinstance(field, DateField):
+            revived[name] = field.to_python(content[name])
+    return revived
 
 
 def _finish(job: ImportJob) -> None:

@@ -492,12 +492,13 @@ def write(settled: Iterable[Settled], terms: Terms) -> None:
     """Store settled rows: listings, revisions, events. The caller holds the transaction."""
     fresh = [one for one in settled if one.outcome == RowOutcome.NEW]
     changed = [one for one in settled if one.outcome == RowOutcome.CHANGED]
-    terms.model.objects.bulk_create([one.listing for one in fresh])
+    rows: Any = terms.model.objects
+    rows.bulk_create([one.listing for one in fresh])
     # One statement with as many rows; an UPDATE of forty columns by CASE takes ten times longer.
-    terms.model.objects.bulk_create(
+    rows.bulk_create(
         [one.listing for one in changed],
         update_conflicts=True,
-        unique_fields=["id"],
+        unique_fields=["pk"],
         update_fields=[*CONTENT_FIELDS[terms.kind], *_STATE_FIELDS],
     )
     _record([*fresh, *changed], terms)

@@ -40,6 +40,9 @@ ERROR_VALUES = frozenset(
 # Ids and titles that the templates' example rows have. They are passed over.
 EXAMPLE_IDS = frozenset({"示例", "example"})
 
+# Headers that an export adds, for people: the platform's number and the status.
+PASSED_OVER = frozenset({"平台编号", "状态", "platformnumber", "status"})
+
 Row = dict[str, Any]
 # What a column may be called, by the field it stands for. The first is the template's name.
 Headers = Mapping[str, Sequence[str]]
@@ -186,7 +189,11 @@ def _table(
         path=path,
         columns={key: names[at] for key, at in places.items()},
         places=places,
-        unknown=[name[:80] for at, name in enumerate(names) if name and at not in used],
+        unknown=[
+            name[:80]
+            for at, name in enumerate(names)
+            if name and at not in used and fold_header(name) not in PASSED_OVER
+        ],
         header_row=number,
         findings=findings,
     )

@@ -1175,6 +1175,10 @@ def columns(kind: str) -> dict[str, Column]:
     return {column.name: column for column in (*_common_head(kind), *own, *_common_tail(kind))}
 
 
+# Columns of an export that an import passes over: Chinese, English.
+STATE_HEADERS = (("平台编号", "状态"), ("Platform number", "Status"))
+
+
 @cache
 def headers(kind: str) -> dict[str, tuple[str, ...]]:
     """Return every name that a column may have, by column."""

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, NamedTuple
 
+from defusedxml.ElementTree import fromstring
 from django.utils.translation import gettext as _
 from openpyxl.utils import range_boundaries
 
@@ -137,8 +138,6 @@ def inspect(path: Path, *, max_rows: int | None) -> Findings:
 
 def first_sheet(archive: zipfile.ZipFile) -> str:
     """Return the part that holds the first sheet, as the workbook and its relations name it."""
-    from defusedxml.ElementTree import fromstring
-
     book = fromstring(archive.read("xl/workbook.xml"))
     relations = fromstring(archive.read("xl/_rels/workbook.xml.rels"))
     targets = {relation.get("Id"): relation.get("Target", "") for relation in relations}
@@ -163,10 +162,8 @@ def _read_sheet(
         # They follow the last row.
         if len(findings.merged) < FINDINGS and b"mergeCell" in piece:
             for ref in _MERGE.findall(piece):
-                left, top, right, bottom = range_boundaries(ref.decode())
-                findings.merged.append(
-                    Range(ref.decode(), int(left), int(top), int(right), int(bottom))
-                )
+                left, top, right, bottom = (side or 0 for side in range_boundaries(ref.decode()))
+                findings.merged.append(Range(ref.decode(), left, top, right, bottom))
 
 
 def too_many_rows(limit: int) -> UnreadableFile:
