@@ -204,3 +204,18 @@ def _find_code(text: str) -> str:
         if uscc.is_valid(match[0].upper()):
             return match[0]
     return ""
+
+
+# More different names and numbers than this are in no document that is worth comparing.
+_TAKEN_OUT_AT_MOST = 200
+
+
+def without_names(text: str, organization: Organization) -> str:
+    """Return a text without what gives `organization` away: for what is compared, not shown."""
+    text = _fold(text)
+    taken = 0
+    for _kind, finder in _finders(organization):
+        while taken < _TAKEN_OUT_AT_MOST and (snippet := finder(text)):
+            text = text.replace(snippet, " ")
+            taken += 1
+    return text if taken < _TAKEN_OUT_AT_MOST else ""

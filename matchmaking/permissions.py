@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from accounts.models import User
-from accounts.permissions import can_write_for, has_tie, is_certified_manager
+from accounts.models import Organization, User
+from accounts.permissions import Tier, can_write_for, has_tie, is_certified_manager
+from catalog.models import Listing
 from matchmaking.models import Match, Review
 from matchmaking.workflow import MatchStatus, ReviewStatus, Side
 
@@ -70,3 +71,30 @@ def contacts_visible(user: User, match: Match) -> bool:
     if match.status != MatchStatus.INTRODUCED:
         return False
     return user.is_operator or is_reviewer(user, match) or side_of(user, match) is not None
+
+
+def tier_through_matches(user: User, listing: Listing) -> Tier:
+    """Return how far a match has brought `user` to a listing; see `catalog.acquaintance`."""
+    other = Side.ACHIEVEMENT if listing.kind == Side.DEMAND else Side.DEMAND
+    matches = Match.objects.filter(**{listing.kind: listing})
+    met = Organization.objects.verified().filter(
+        memberships__user=user, memberships__is_active=True
+    )
+    introduced = matches.filter(status=MatchStatus.INTRODUCED)
+    if introduced.filter(**{f"{other}__owner__in": met}).exists():
+        return Tier.INTRODUCED
+    if not is_certified_manager(user):
+        return Tier.PUBLIC
+    status = (
+        matches.filter(
+            status__in=(MatchStatus.IN_REVIEW, MatchStatus.APPROVED, MatchStatus.INTRODUCED),
+            reviews__manager=user,
+            reviews__status__in=(ReviewStatus.ACCEPTED, ReviewStatus.SUBMITTED),
+        )
+        .values_list("status", flat=True)
+        .distinct()
+    )
+    found = set(status)
+    if not found or has_tie(user, [listing.owner_id]):
+        return Tier.PUBLIC
+    return Tier.INTRODUCED if MatchStatus.INTRODUCED in found else Tier.MANAGERS

@@ -7,9 +7,12 @@ import secrets
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import structlog
 from django.core.files import File
 from django.core.files.storage import Storage, storages
 from django.utils import timezone
+
+logger = structlog.get_logger(__name__)
 
 # An upload that is going on has its file before it has its row.
 ORPHAN_AFTER = dt.timedelta(days=1)
@@ -70,3 +73,11 @@ def _remove_unknown(
         storage.delete(name)
         removed += 1
     return removed
+
+
+def discard(name: str) -> None:
+    """Delete a file that no row needs. One that cannot be deleted now is found as an orphan."""
+    try:
+        private_storage().delete(name)
+    except Exception:
+        logger.exception("file_not_deleted", name=name)

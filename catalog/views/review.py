@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
 from accounts.http import UserRequest
-from accounts.models import ManagerInterest, Membership
+from accounts.models import ManagerInterest, Membership, User
 from accounts.permissions import Tier
 from accounts.workdays import working_days_left
 from catalog.details import detail_groups, has_more
@@ -44,18 +44,18 @@ def _only_reviewers(request: UserRequest) -> None:
 def listing_queue(request: UserRequest) -> HttpResponse:
     """List what was submitted, oldest first, without the reader's own side."""
     _only_reviewers(request)
-    page = page_of(_waiting(request), request.GET.get("page", "1"))
+    page = page_of(waiting(request.user), request.GET.get("page", "1"))
     return render(
         request,
         "catalog/queue.html",
-        {"page": page, "rows": [_row(listing) for listing in _load(page.object_list)]},
+        {"page": page, "rows": [_row(listing) for listing in load(page.object_list)]},
     )
 
 
-def _waiting(request: UserRequest) -> Any:
+def waiting(user: User) -> Any:
     """Return (kind, id, time) of both lists' submitted listings that this reader may decide."""
-    tied = Membership.objects.filter(user=request.user).values("organization")
-    interests = ManagerInterest.objects.filter(profile__user=request.user).values("organization")
+    tied = Membership.objects.filter(user=user).values("organization")
+    interests = ManagerInterest.objects.filter(profile__user=user).values("organization")
     parts = [
         model.objects.filter(status=ListingStatus.SUBMITTED)
         .exclude(owner__in=tied)
@@ -67,7 +67,7 @@ def _waiting(request: UserRequest) -> Any:
     return parts[0].union(*parts[1:], all=True).order_by("submitted_at", "pk")
 
 
-def _load(keys: Any) -> list[Listing]:
+def load(keys: Any) -> list[Listing]:
     keys = list(keys)
     found: dict[tuple[str, int], Listing] = {}
     for kind, model in MODELS.items():
@@ -191,7 +191,7 @@ def _next(request: UserRequest, listing: Listing) -> HttpResponse:
         ListingDecision.REJECT: _("%(number)s is refused; its owner reads the reason."),
     }[ListingDecision(request.POST["decision"])]
     messages.success(request, said % {"number": listing.number})
-    following = _load(_waiting(request)[:1])
+    following = load(waiting(request.user)[:1])
     return (
         redirect("listing_review", following[0].number) if following else redirect("listing_queue")
     )

@@ -12,6 +12,7 @@ from accounts.permissions import Tier
 from catalog.disclosure import tier_of
 from catalog.indicators import display
 from catalog.models import Listing
+from catalog.services.reading_files import joined_texts
 
 # Long texts beside the description, in the order in which they tell what a listing is about.
 # What was tried in vain, and with whom one would like to work, is found but asks for nothing.
@@ -23,7 +24,7 @@ ASIDES = {"demand": ("tried", "partners"), "achievement": ()}
 
 
 class Text(NamedTuple):
-    """A text of a listing under its key in `catalog.disclosure.RULES`."""
+    """A text of a listing under its key in `catalog.disclosure.RULES`, or of its `files`."""
 
     key: str
     text: str
@@ -40,11 +41,14 @@ def listing_texts(listing: Listing) -> list[Text]:
         ("indicators", rows, True),
         *((key, getattr(listing, key), False) for key in ASIDES[kind]),
     ]
-    return [
+    own = [
         Text(key, text, tier, asks)
         for key, text, asks in found
         if text and (tier := tier_of(kind, key, listing.disclosure)) < Tier.INTRODUCED
     ]
+    # Last: behind what its owner wrote for this, a document says it again at length.
+    files = [Text("files", text, tier) for tier, text in joined_texts(listing)]
+    return own + files
 
 
 def head_text(listing: Listing) -> str:

@@ -172,6 +172,7 @@ def _review_context(request: UserRequest, review: Review) -> dict[str, Any]:
         after = rows[0]
     return evidence(match, reader) | {
         "review": review,
+        "side_files": presenting.side_files(request.user, match, reader),
         "is_accepted": accepted,
         "is_decided": review.status == ReviewStatus.SUBMITTED,
         "because": presenting.assigned_because(review),
