@@ -238,3 +238,10 @@ class IndustryField(forms.ChoiceField):
 
     def valid_value(self, value: Any) -> bool:
         return is_known(Scheme.INDUSTRY, str(value))
+
+
+class TierField(forms.ChoiceField):
+    """Who may read something. One that did not arrive keeps what is stored."""
+
+    def clean(self, value: Any) -> str:
+        return str(super().clean(value)) if value else ""

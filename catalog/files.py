@@ -67,7 +67,15 @@ def files_for(user: User | AnonymousUser, listing: Listing) -> FileList:
     present = list(Attachment.objects.of(listing).present())
     if not present:
         return FileList([], [])
-    tier, early = file_tier(user, listing), _sees_early(user, listing)
+    return _read(present, file_tier(user, listing), early=_sees_early(user, listing))
+
+
+def files_at(listing: Listing, tier: Tier) -> FileList:
+    """Return the files as readers of `tier` will get them once they have been checked."""
+    return _read(list(Attachment.objects.of(listing).present()), tier, early=True)
+
+
+def _read(present: list[Attachment], tier: Tier, *, early: bool) -> FileList:
     lines, closed = [], Counter[Tier]()
     for attachment in present:
         if may_get(attachment, tier, early=early):

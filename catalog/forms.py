@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 from django import forms
 from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.datastructures import MultiValueDict
 from django.utils.translation import get_language, gettext_lazy
@@ -31,9 +32,10 @@ from catalog.fields import (
     LongText,
     OrcidField,
     ShortText,
+    TierField,
     WanField,
 )
-from catalog.industries import division_choices, industry_name
+from catalog.industries import division_choices
 from catalog.leaks import find_leaks
 from catalog.models import (
     BODY_LIMIT,
@@ -48,6 +50,7 @@ from catalog.models import (
     ListingLanguage,
     OwnershipMode,
 )
+from catalog.pickers import Picker
 from catalog.rows import ROW_FIELDS, RowSet
 from catalog.workflow import ListingDecision, ListingReason
 
@@ -56,6 +59,8 @@ PARTNERS_LIMIT = 1000
 VALID_AS_PROPOSED = 180
 # The prefix of the fields that say who may read what.
 TIERS = "disclosure_"
+# Characters of the code of an industry's division.
+DIVISION = 3
 
 TRL_WORDS = {
     1: gettext_lazy("basic principles observed and reported"),
@@ -227,12 +232,10 @@ class ListingForm(_NeededInTheEnd):
     def _offer_tiers(self) -> None:
         stored = self.listing.disclosure if self.listing is not None else {}
         for key, rule in RULES[self.kind].items():
-            self.fields[f"{TIERS}{key}"] = forms.ChoiceField(
+            self.fields[f"{TIERS}{key}"] = TierField(
                 label=rule.label,
                 choices=[(tier.name.lower(), TIER_LABELS[tier]) for tier in rule.choices()],
                 initial=tier_of(self.kind, key, stored).name.lower(),
-                # One that did not arrive keeps what is stored.
-                required=False,
             )
 
     def _say_what_is_asked(self) -> None:
@@ -258,7 +261,7 @@ class ListingForm(_NeededInTheEnd):
         unset = _("No requirement") if self.kind == "demand" else _("Not stated")
         blank = [("", _("Please choose"))]
         choices: dict[str, list[Any]] = {
-            "industry": [*blank, *self._kept_industry(), *division_choices()],
+            "industry": [*blank, *division_choices()],
             "region": [*blank, *region_choices()],
             "trl": [("", unset), *trl_choices()],
         }
@@ -268,11 +271,27 @@ class ListingForm(_NeededInTheEnd):
                 field.choices = offered
                 if name != "trl":
                     field.widget.attrs["data-choose"] = _("Nothing found")
+                if name == "industry":
+                    field.widget.attrs["data-choose-from"] = reverse("class_search", args=[name])
 
-    def _kept_industry(self) -> list[tuple[str, str]]:
-        """Return a class that an import set and the list of divisions does not hold."""
-        code = self.listing.industry if self.listing is not None else ""
-        return [(code, f"{code} {industry_name(code)}")] if code and len(code) != 3 else []
+    def offer_industries(self, picker: Picker) -> None:
+        """Put what is chosen, found and suggested before the divisions."""
+        field = self.fields["industry"]
+        assert isinstance(field, forms.ChoiceField)
+        groups = [
+            (_("Chosen"), [one for one in picker.chosen if len(one.code) != DIVISION]),
+            (_("Found"), picker.found),
+            (_("Suggested from your text"), picker.suggested),
+        ]
+        field.choices = [
+            ("", _("Please choose")),
+            *(
+                (label, [(one.code, f"{one.code} {one.name}") for one in choices])
+                for label, choices in groups
+                if choices
+            ),
+            *division_choices(),
+        ]
 
     def clean_valid_until(self) -> dt.date | None:
         day: dt.date | None = self.cleaned_data["valid_until"]
@@ -375,7 +394,7 @@ def _hints(kind: str) -> dict[str, str]:
             "region": _("Where it is to be used."),
             "trl": _("The least level you can work with."),
             "deadline": _("The day by which you need a result."),
-            "partners": _("Kinds of teams, or names. Names are read by technology managers only."),
+            "partners": _("Kinds of teams, or names. In the last step you choose who reads it."),
         }
     return common | {
         "title": _("What it is, in one line."),

@@ -7,6 +7,7 @@ from django.utils import timezone
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
+from catalog.classes import class_name
 from catalog.indicators import Indicator, display
 from catalog.models import Listing, ListingEvent
 
@@ -32,6 +33,12 @@ def indicator_value(indicator: Indicator) -> str:
 def indicator(indicator: Indicator) -> str:
     """Show an indicator on one line of a list: “圆度变形 ≤ 0.35 mm”."""
     return f"{indicator.name} {display(indicator)}"
+
+
+@register.filter
+def named_class(code: str, scheme: str) -> str:
+    """Show a class as its code and name: “C21D …”."""
+    return f"{code} {class_name(scheme, code)}".strip()
 
 
 @register.filter

@@ -6,33 +6,35 @@ from typing import Any
 
 from django.contrib.auth.decorators import login_not_required
 from django.core.paginator import Page, Paginator
-from django.db.models import Count, Q
 from django.http import HttpResponse
 from django.shortcuts import render
-from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
-from accounts.http import PageRequest, UserRequest
-from accounts.permissions import Tier, is_operator, writable_organizations
+from accounts.http import PageRequest
+from accounts.permissions import Tier, is_operator
 from catalog.details import audiences, detail_groups, has_more
 from catalog.disclosure import shown
+from catalog.files import files_for
+from catalog.forms import read_nonce
 from catalog.models import Listing, ListingEvent
 from catalog.permissions import (
     belongs_to_owner,
     can_decide,
     can_edit,
     listing_tier,
+    may_read_history,
     may_see_owner,
 )
-from catalog.views.gate import MODELS, answer_due, get_listing, names
+from catalog.timeline import timeline
+from catalog.views.gate import answer_due, get_listing, names, previews
 from catalog.workflow import MOVES, ListingStatus
 
 PAGE_SIZE = 20
 
 
-def page_of(rows: Any, asked: str) -> Page[Any]:
+def page_of(rows: Any, asked: str, *, size: int = PAGE_SIZE) -> Page[Any]:
     """Return the page asked for; the first for what is no number, the last for one too high."""
-    paginator = Paginator(rows, PAGE_SIZE)
+    paginator = Paginator(rows, size)
     number = int(asked) if asked.isascii() and asked.isdigit() and len(asked) < 10 else 1
     if asked.isascii() and asked.isdigit() and len(asked) >= 10:
         number = paginator.num_pages
@@ -61,10 +63,15 @@ def listing_detail(request: PageRequest, kind: str, number: str) -> HttpResponse
             "own": own,
             "audiences": audiences(listing) if own else [],
             "sees_owner": sees_owner,
-            "actions": _actions(request, listing),
-            "events": _events(listing) if inside else [],
+            "actions": (actions := _actions(request, listing)),
+            "nonce": read_nonce("") if "clone" in actions else "",
+            "previews": previews() if own else [],
+            "events": timeline(listing, request.user) if inside else [],
             "last": _last_event(listing) if inside else None,
             "due": answer_due(listing),
+            "files": files_for(request.user, listing),
+            "show_tiers": inside,
+            "files_url": f"{kind}_files" if can_edit(request.user, listing) else "",
         },
     )
 
@@ -74,6 +81,7 @@ def _actions(request: PageRequest, listing: Listing) -> set[str]:
     user, allowed = request.user, set[str]()
     moves = MOVES.get(listing.status, set())
     if can_edit(user, listing):
+        allowed.add("clone")
         if listing.is_editable:
             allowed.add("edit")
         if ListingStatus.CLOSED in moves:
@@ -84,11 +92,13 @@ def _actions(request: PageRequest, listing: Listing) -> set[str]:
             allowed.add("withdraw")
     if listing.status == ListingStatus.SUBMITTED and can_decide(user, listing):
         allowed.add("review")
+    if may_read_history(user, listing) and listing.version:
+        allowed.add("history")
+    if is_operator(user) and ListingStatus.SUSPENDED in moves:
+        allowed.add("suspend")
+    if is_operator(user) and listing.status == ListingStatus.SUSPENDED:
+        allowed.add("resume")
     return allowed
-
-
-def _events(listing: Listing) -> list[ListingEvent]:
-    return list(ListingEvent.objects.filter(**{listing.kind: listing}).order_by("pk"))
 
 
 def _last_event(listing: Listing) -> ListingEvent | None:
@@ -98,55 +108,3 @@ def _last_event(listing: Listing) -> ListingEvent | None:
         return None
     events = ListingEvent.objects.filter(**{listing.kind: listing}, after=listing.status)
     return events.order_by("-pk").first()
-
-
-# What belongs together for an owner who asks “what have I to do?”.
-_GROUPS: dict[str, tuple[str, ...]] = {
-    "todo": (ListingStatus.DRAFT, ListingStatus.NEEDS_INFO, ListingStatus.EXPIRED),
-    "waiting": (ListingStatus.SUBMITTED,),
-    "published": (ListingStatus.PUBLISHED,),
-    "ended": (
-        ListingStatus.FULFILLED,
-        ListingStatus.TRANSFERRED,
-        ListingStatus.CLOSED,
-        ListingStatus.REJECTED,
-        ListingStatus.SUSPENDED,
-        ListingStatus.WITHDRAWN,
-    ),
-}
-
-
-@require_safe
-def my_listings(request: UserRequest, kind: str) -> HttpResponse:
-    """List what the reader's organizations have written, in every status."""
-    rows = MODELS[kind].objects.owned_by(request.user)
-    counts = rows.order_by().aggregate(
-        **{group: Count("pk", filter=Q(status__in=of)) for group, of in _GROUPS.items()}
-    )
-    chosen = request.GET.get("show", "")
-    if chosen in _GROUPS:
-        rows = rows.filter(status__in=_GROUPS[chosen])
-    else:
-        chosen = ""
-    shown = rows.select_related("owner").defer("body", "indicators").order_by("-updated_at", "-pk")
-    page = page_of(shown, request.GET.get("page", "1"))
-    labels = {
-        "todo": _("For you to do"),
-        "waiting": _("Waiting for the check"),
-        "published": _("Published"),
-        "ended": _("Ended"),
-    }
-    tabs = [("", _("All"), sum(counts.values()))]
-    tabs += [(group, label, counts[group]) for group, label in labels.items()]
-    return render(
-        request,
-        "catalog/mine.html",
-        names(kind)
-        | {
-            "page": page,
-            "rows": [(listing, answer_due(listing)) for listing in page.object_list],
-            "tabs": tabs,
-            "chosen": chosen,
-            "writes": writable_organizations(request.user).exists(),
-        },
-    )

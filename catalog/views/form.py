@@ -23,7 +23,8 @@ from accounts.models import Membership, Organization
 from accounts.permissions import Tier, writable_organizations
 from catalog import steps
 from catalog.details import detail_groups, has_more
-from catalog.disclosure import TIER_LABELS, TIER_NAMES, shown
+from catalog.disclosure import TIER_NAMES, shown
+from catalog.files import files_at
 from catalog.forms import (
     ListingForm,
     Problem,
@@ -47,7 +48,16 @@ from catalog.rows import (
     with_more_rows,
 )
 from catalog.services import publishing, typed
-from catalog.views.gate import MODELS, REVIEW_DAYS, answer_due, get_listing, get_own, names
+from catalog.views.gate import (
+    MODELS,
+    READERS,
+    REVIEW_DAYS,
+    answer_due,
+    get_listing,
+    get_own,
+    names,
+    previews,
+)
 from catalog.views.typed import keeps_what_was_typed, writer_token
 from catalog.workflow import IllegalMove, ListingStatus
 
@@ -130,7 +140,9 @@ def listing_clone(request: UserRequest, kind: str, number: str) -> HttpResponse:
     return redirect(f"{kind}_edit", copied.number)
 
 
-def _preview(request: UserRequest, listing: Listing, tier: Tier) -> HttpResponse:
+def _preview(
+    request: UserRequest, listing: Listing, tier: Tier, *, unsaved: bool = False
+) -> HttpResponse:
     reading = shown(listing, tier, names=tier == Tier.INTRODUCED)
     return render(
         request,
@@ -144,14 +156,12 @@ def _preview(request: UserRequest, listing: Listing, tier: Tier) -> HttpResponse
             "own": False,
             "sees_owner": tier == Tier.INTRODUCED,
             "actions": set(),
-            "preview": TIER_LABELS[tier],
-            "previews": _previews(tier),
+            "files": files_at(listing, tier),
+            "preview": READERS[tier],
+            "previews": [] if unsaved else previews(tier),
+            "unsaved": unsaved,
         },
     )
-
-
-def _previews(here: Tier | None = None) -> list[tuple[str, Any, bool]]:
-    return [(tier.name.lower(), TIER_LABELS[tier], tier == here) for tier in Tier]
 
 
 def _without_organization(request: UserRequest) -> HttpResponse:
@@ -262,7 +272,7 @@ class _Page:
         fits = all([form.is_valid(), *(one.is_valid() for one in rows.values())])
         if self.action == "preview" and self.argument in TIER_NAMES and self.listing is not None:
             candidate = form.candidate(_content(form, rows))
-            return _preview(self.request, candidate, TIER_NAMES[self.argument])
+            return _preview(self.request, candidate, TIER_NAMES[self.argument], unsaved=True)
         if self.action == "autosave":
             return self._autosave(form, rows)
         elsewhere = self._judge(form, rows) if self.action == "submit" else []
@@ -473,7 +483,7 @@ class _Page:
                 "next": steps.after(self.step) if self.step in steps.STEPS else "",
                 "can_draft": listing is None or listing.status in DRAFTS,
                 "unverified": owner is not None and not owner.is_verified,
-                "previews": _previews() if listing is not None else [],
+                "previews": previews() if listing is not None else [],
             }
             | context,
             status=status,
@@ -489,7 +499,7 @@ class _Page:
             if self.listing
             else ""
         )
-        return {
+        pickers: dict[str, Picker] = {
             scheme: picker(
                 scheme,
                 chosen=form[scheme].value(),
@@ -500,6 +510,8 @@ class _Page:
             )
             for scheme in schemes
         }
+        form.offer_industries(pickers["industry"])
+        return pickers
 
 
 def _content(form: ListingForm, rows: Mapping[str, RowSet]) -> dict[str, Any]:

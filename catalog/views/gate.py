@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
 from accounts.models import User
+from accounts.permissions import Tier
 from accounts.workdays import add_working_days
 from catalog.models import Achievement, Demand, Listing
 from catalog.permissions import can_edit
@@ -120,3 +121,17 @@ def names(kind: str) -> dict[str, Any]:
         "suspend_url": f"{kind}_suspend",
         "resume_url": f"{kind}_resume",
     }
+
+
+# Those through whose eyes its own side may look at a listing.
+READERS: dict[Tier, StrOrPromise] = {
+    Tier.PUBLIC: pgettext_lazy("preview", "a visitor"),
+    Tier.MEMBERS: pgettext_lazy("preview", "a member"),
+    Tier.MANAGERS: pgettext_lazy("preview", "a technology manager"),
+    Tier.INTRODUCED: pgettext_lazy("preview", "the other side, once introduced"),
+}
+
+
+def previews(here: Tier | None = None) -> list[tuple[str, StrOrPromise, bool]]:
+    """Return whom to look at a listing as: their name in the address, label, if it is `here`."""
+    return [(tier.name.lower(), label, tier == here) for tier, label in READERS.items()]

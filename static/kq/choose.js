@@ -5,7 +5,19 @@
 
   document.querySelectorAll("select[data-choose]").forEach(function (select) {
     const nothing = select.dataset.choose;
+    const from = select.dataset.chooseFrom;
     const chooser = new window.TomSelect(select, {
+      // A list too long for the page is asked for what is typed; what the page has stays.
+      load: from && function (words, done) {
+        fetch(from + "?q=" + encodeURIComponent(words), { headers: { Accept: "application/json" } })
+          .then(function (answer) { return answer.ok ? answer.json() : { items: [] }; })
+          .then(function (told) {
+            done(told.items.map(function (item) {
+              return { value: item.code, text: item.code + " " + item.name };
+            }));
+          })
+          .catch(function () { done(); });
+      },
       plugins: select.multiple ? ["remove_button"] : [],
       maxOptions: null,
       searchField: ["text", "value"],
