@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 import pgtrigger
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.indexes import GinIndex
 from django.db import models
 from django.db.models import Q
 from django.urls import reverse
@@ -74,6 +75,8 @@ class ListingIndex(models.Model):
     terms = SparseVectorField(dimensions=TERM_DIMENSIONS)
     member_terms = SparseVectorField(dimensions=TERM_DIMENSIONS)
     public_terms = SparseVectorField(dimensions=TERM_DIMENSIONS)
+    # The hashed words of `terms`, for the index that finds the rows that hold a word.
+    term_ids = ArrayField(models.IntegerField(), default=list)
     # Number of words, what BM25 calls the document's length.
     length = models.PositiveIntegerField(default=0)
     # Why this text cannot be matched, "" where it can.
@@ -87,6 +90,10 @@ class ListingIndex(models.Model):
 
     class Meta:
         abstract = True
+        indexes = [
+            # Without a list of what is pending: every search would have to read it through.
+            GinIndex(fields=["term_ids"], name="%(class)s_words", fastupdate=False),
+        ]
 
 
 class DemandIndex(ListingIndex):

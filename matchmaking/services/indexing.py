@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import hashlib
 import json
 from collections import Counter
@@ -9,14 +10,14 @@ from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from django.db import connection, transaction
-from django.db.models import Avg, Count, Exists, F, OuterRef, QuerySet
+from django.db.models import Avg, Count, Exists, F, OuterRef, Q, QuerySet
 from django.db.models.functions import Cast
 from django.utils import timezone
 from pgvector import HalfVector, SparseVector
 from pgvector.django import VectorField
 
 from accounts.permissions import Tier
-from catalog.models import Achievement, Demand, Listing
+from catalog.models import Achievement, Attachment, Demand, Listing
 from catalog.words import words
 from catalog.workflow import ListingStatus
 from matchmaking.models import (
@@ -72,14 +73,19 @@ def current_model() -> EmbeddingModel | None:
 
 
 def stale(kind: str, model: EmbeddingModel | None) -> QuerySet[Any]:
-    """Return live listings whose current version this model has not indexed."""
+    """Return live listings whose current version this model has not indexed, or not with the
+    text of its files as they are now."""
     fresh = index_model(kind).objects.filter(
         listing=OuterRef("pk"),
         version=OuterRef("version"),
         disclosure=OuterRef("disclosure"),
         model=model,
     )
-    return LISTINGS[kind].objects.live().filter(~Exists(fresh)).order_by("pk")
+    files = Attachment.objects.filter(
+        **{f"{kind}__search_index__indexed_at__lt": F("text_changed_at")}
+    ).values(kind)
+    behind = ~Exists(fresh) | Q(pk__in=files)
+    return LISTINGS[kind].objects.live().filter(behind).order_by("pk")
 
 
 def unmatched(kind: str, engine: str) -> QuerySet[Any]:
@@ -108,6 +114,8 @@ def refresh(*, kind: str, ids: Sequence[int], encoder: Encoder) -> list[int]:
     Safe to run twice at once: whoever comes second finds the same vectors and writes nothing.
     """
     model = register_model(encoder)
+    # What changes from here on may be missing in what is stored below.
+    began = timezone.now()
     listings = LISTINGS[kind].objects.filter(pk__in=ids, status=ListingStatus.PUBLISHED)
     known = {row.pk: row for row in index_model(kind).objects.filter(pk__in=ids)}
     todo: list[Prepared] = []
@@ -117,10 +125,9 @@ def refresh(*, kind: str, ids: Sequence[int], encoder: Encoder) -> list[int]:
         digest = _digest(model, windows, listing)
         index = known.get(listing.pk)
         if index is not None and index.digest == digest:
-            if (index.version, index.disclosure) != (listing.version, listing.disclosure):
-                index_model(kind).objects.filter(pk=listing.pk, digest=digest).update(
-                    version=listing.version, disclosure=listing.disclosure
-                )
+            index_model(kind).objects.filter(pk=listing.pk, digest=digest).update(
+                version=listing.version, disclosure=listing.disclosure, indexed_at=began
+            )
             ready.append(listing.pk)
         else:
             todo.append(Prepared(listing, digest, windows))
@@ -148,7 +155,7 @@ def refresh(*, kind: str, ids: Sequence[int], encoder: Encoder) -> list[int]:
             rows, at = vectors[at : at + len(windows)], at + len(windows)
             if current.get(listing.pk) != (listing.version, listing.disclosure):
                 continue  # changed while we encoded; its own task is on the way
-            _store(kind, listing, digest, windows, rows, model, statistics, own_statistics)
+            _store(kind, listing, digest, windows, rows, model, statistics, own_statistics, began)
             ready.append(listing.pk)
     return ready
 
@@ -205,6 +212,7 @@ def _store(
     model: EmbeddingModel,
     statistics: lexical.Statistics,
     own_statistics: lexical.Statistics,
+    began: dt.datetime,
 ) -> None:
     rows = vector_model(kind)
     rows.objects.filter(listing=listing).delete()
@@ -225,7 +233,7 @@ def _store(
         "version": listing.version,
         "disclosure": listing.disclosure,
         "digest": digest,
-        "indexed_at": timezone.now(),
+        "indexed_at": began,
         "problem": "" if windows else "empty",
         **_term_fields(listing, own_statistics.average_length),
     }
@@ -241,10 +249,13 @@ def _term_fields(listing: Listing, average_length: float) -> dict[str, Any]:
     text, of_members = full_text(listing), text_for(listing, Tier.MEMBERS)
     tokens = words(text)
     all_terms = terms(tokens)
+    of_fewer = all_terms if of_members == text else terms(words(of_members))
+    public = terms(words(text_for(listing, Tier.PUBLIC)))
     return {
         "terms": all_terms,
-        "member_terms": all_terms if of_members == text else terms(words(of_members)),
-        "public_terms": terms(words(text_for(listing, Tier.PUBLIC))),
+        "member_terms": of_fewer,
+        "public_terms": public,
+        "term_ids": sorted({*all_terms.indices(), *of_fewer.indices(), *public.indices()}),
         "length": len(tokens),
     }
 
