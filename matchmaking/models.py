@@ -217,6 +217,16 @@ class TermFrequency(models.Model):
         ]
 
 
+class LatinWord(models.Model):
+    """A Latin word that stands in some text, so that a slip of the pen can be put right.
+
+    In how many texts, and for whom, says `TermFrequency`; this is only how it is written.
+    """
+
+    word = models.CharField(max_length=40, primary_key=True)
+    term = models.IntegerField(db_index=True)
+
+
 class MatchQuerySet(models.QuerySet["Match"]):
     def visible_to(self, user: User) -> Self:
         """Return the matches `user` may know of: all for an operator, those of one's own side,

@@ -28,5 +28,10 @@ def load_statistics(
     return lexical.Statistics(
         documents=row.documents,
         average_length=row.average_length,
-        frequency=dict(frequency.values_list("term", _COUNTS.get(tier, "documents"))),
+        frequency=dict(frequency.values_list("term", counted_as(tier))),
     )
+
+
+def counted_as(tier: Tier) -> str:
+    """Return the field of `TermFrequency` that counts the texts that readers of `tier` read."""
+    return _COUNTS.get(tier, "documents")

@@ -6,7 +6,7 @@ import datetime as dt
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from django.db import connection, transaction
@@ -25,12 +25,14 @@ from matchmaking.models import (
     CorpusStatistics,
     EmbeddingModel,
     LanguageMean,
+    LatinWord,
     TermFrequency,
     index_model,
     vector_model,
 )
 from matchmaking.retrieval import lexical
 from matchmaking.retrieval.encoders import Encoder
+from matchmaking.retrieval.spelling import latin_words
 from matchmaking.retrieval.statistics import load_statistics
 from matchmaking.retrieval.texts import full_text, head_text, listing_texts, text_for
 from matchmaking.retrieval.windows import LAYOUT, Stream, Window, language_of, listing_windows
@@ -157,7 +159,18 @@ def refresh(*, kind: str, ids: Sequence[int], encoder: Encoder) -> list[int]:
                 continue  # changed while we encoded; its own task is on the way
             _store(kind, listing, digest, windows, rows, model, statistics, own_statistics, began)
             ready.append(listing.pk)
+        _note_words(prepared.listing for prepared in todo)
     return ready
+
+
+def _note_words(listings: Iterable[Listing]) -> None:
+    """Note how the Latin words of these texts are written, for questions with a slip."""
+    found = {word for listing in listings for word in latin_words(words(full_text(listing)))}
+    # In one order, so that two batches wait for each other instead of dead-locking.
+    LatinWord.objects.bulk_create(
+        (LatinWord(word=word, term=lexical.term_id(word)) for word in sorted(found)),
+        ignore_conflicts=True,
+    )
 
 
 def index_all(*, kind: str, encoder: Encoder, size: int = 64) -> Iterator[int]:
