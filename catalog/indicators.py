@@ -97,13 +97,22 @@ def fold(text: str) -> str:
     return text.translate(_FOLD)
 
 
+# The Traditional characters that relations and units are written with. One for one, so that
+# every character stays in its place; what a thing is called stays as it was written.
+_PLAIN_HAN = str.maketrans(
+    "於內間與範圍達過點億萬噸個輛臺電時鐘約為優長縮減應須從將標樣條張塊顆層級續萊錢週兩貳參陸"
+    "納釐開爾溫導勝負攝華氏畝雙護種項頭棟據確實現儲產線傳輸單價轉環處載馬門歐單赫茲電伏焦壓強",
+    "于内间与范围达过点亿万吨个辆台电时钟约为优长缩减应须从将标样条张块颗层级续莱钱周两二三六"
+    "纳厘开尔温导胜负摄华氏亩双护种项头栋据确实现储产线传输单价转环处载马门欧单赫兹电伏焦压强",
+)
+
 # What holds digits and measures nothing: dates, years, standards, ratios, list numbers, phones.
 _NO_QUANTITY = re.compile(
     r"""
     (?:19|20)\d\d\ ?[-/.年]\ ?\d{1,2}(?:\ ?[-/.月]\ ?\d{1,2})?+\ ?[月日号]?(?![\d.])
     | (?<!\d)(?:19|20)\d\d\ ?(?:[-~–至]\ ?(?:19|20)\d\d\ ?)?年(?!/)
     | (?:GB|ISO|ASTM|JB|HG|QB|YB|YY|IEC|EN|DIN|DB|TSG|NB|SY|CJ|JT|HJ)(?:/T|/Z)?\ ?\d[\d.-]{0,15}
-    | 第\ ?\d{1,4}
+    | 第\ ?(?:\d{1,4}|[一二三四五六七八九十百]{1,4})
     | (?<![\d.])\d{1,4}\ ?[:∶]\ ?\d{1,4}(?![\d.])
     | (?<!\d)1[3-9]\d{9}(?!\d)
     | (?:^|(?<=[\n。；;]))\ {0,4}[(（]?\d{1,2}(?:[、)）]|\.(?!\d))
@@ -116,45 +125,90 @@ _NUMBER = (
     r"(?:[eE][-+]?\d{1,2}(?![A-Za-z\d])"
     r"| ?[x×*·] ?10(?:\^[-+]?\d{1,2}+|[-+]\d{1,2}+|[⁰¹²³⁴⁵⁶⁷⁸⁹⁻]{1,3}+))?+)"
 )
+# 三, 二十五, 九十九点五; 万 and 亿 belong to the unit, as in 3 万次. 半 is half of some units.
+_HAN = (
+    "(?:[一二两三四五六七八九十](?:[零〇一二两三四五六七八九十百千]{0,7}+)"
+    "(?:点[零〇一二三四五六七八九]{1,4}+)?+|半(?=年|个月|小时|天))"
+)
+_WORDS = {
+    word: Decimal(number)
+    for number, word in enumerate(
+        "two three four five six seven eight nine ten eleven twelve".split(),  # noqa: SIM905
+        start=2,
+    )
+} | {
+    "fifteen": Decimal(15),
+    "twenty": Decimal(20),
+    "thirty": Decimal(30),
+    "forty": Decimal(40),
+    "fifty": Decimal(50),
+    "sixty": Decimal(60),
+    "ninety": Decimal(90),
+}
 # Behind a letter a number is part of a name: Q345, PM2.5, CO2, ABC-12.
 _FIRST = re.compile(
-    r"(?P<mark>HRC|HRB|HRA|HBW|HV|HB|pH|￥|¥|\$)? {0,2}(?<![\d.])(?P<pm>± ?)?"
+    r"(?P<mark>(?-i:HRC|HRB|HRA|HBW|HV|HB|pH|CNY|RMB|USD|EUR)|人民币|[￥¥$€])? {0,2}"
+    r"(?<![\d.])(?P<pm>(?:±|\+/-|正负|plus or minus) ?)?"
     rf"(?P<sign>(?<![A-Za-z0-9℃%°)])[-+])?(?P<number>{_NUMBER})"
+    rf"|(?P<part>百分之|千分之|百?万分之) {{0,2}}(?P<share>{_NUMBER}|{_HAN})"
+    rf"|(?<![一二两三四五六七八九十百千零〇])(?P<han>{_HAN})"
+    rf"|\b(?P<word>{'|'.join(_WORDS)})\b(?=[ -][a-z])",
+    re.IGNORECASE,
 )
 _LINK = re.compile(
-    rf" {{0,2}}(?P<link>~|–|—{{1,2}}|-{{1,2}}|至|到|to\b|and\b|±) {{0,2}}(?P<sign>[-+])?"
-    rf"(?P<number>{_NUMBER})"
+    rf" {{0,2}}(?P<link>~|–|—{{1,2}}|-{{1,2}}|至|到"
+    rf"|[与和及](?=[^，。；,;]{{1,24}}(?:之间|范围|区间))|to\b|and\b|±) {{0,2}}"
+    rf"(?P<sign>[-+])?(?P<number>{_NUMBER}|{_HAN})"
 )
 _SUPERSCRIPT = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻", "0123456789-")
 _UNIT_CHARACTERS = re.escape("".join(sorted(UNIT_CHARACTERS)))
 _RUN = re.compile(
-    rf" {{0,2}}[余多]?(?P<run>(?:(?:million|billion|thousand) )?"
+    rf" {{0,2}}[余多]?(?P<run>(?:(?:million|billion|thousand) )?(?:(?:square|cubic) )?"
     rf"[A-Za-zμΩΩÅ°℃℉%‰′″$￥¥㎜㎝㎞㎡㎥㎏㎎㎖㏕{_UNIT_CHARACTERS}(]"
     rf"[A-Za-z0-9μΩΩÅ°℃℉%‰′″²³⁰¹⁴⁵⁶⁻·⋅•*/^.()㎜㎝㎞㎡㎥㎏㎎㎖㏕{_UNIT_CHARACTERS}-]{{0,23}}"
-    rf"(?: / ?[A-Za-z0-9{_UNIT_CHARACTERS}]{{1,12}}| Celsius)?)"
+    rf"(?: / ?[A-Za-z0-9{_UNIT_CHARACTERS}]{{1,12}}"
+    r"| Celsius| points?| (?:square|cubic) [a-z]{3,12})?"
+    rf"(?: per (?:(?:square|cubic) )?[A-Za-zμ]{{1,12}})?)"
 )
+# 5×10⁻⁶/K has no unit above the stroke.
+_INVERSE = re.compile(r" {0,2}(?P<run>/ ?[A-Za-zμ℃°][A-Za-z℃0-9²³^·*]{0,11})")
+_TIMES = re.compile(r" {0,2}[x×*] {0,2}\d")
+_OVER = re.compile(r" ?/ ?\d")
+_TIMED = re.compile(r"\d[^\d，。；,;/]{0,6}[x×*] {0,2}$|\d ?/ ?$")
 _MINUS_POWER = re.compile(r"-(?![1-3](?![\d.]|\s?[A-Za-z℃%μ°]))")
 
 _NOT = "不(?:得|能|应|可|宜|会)?"
 _GE = (
-    rf"≥|>=|=>|>|{_NOT}(?:低|小|少|短|弱)于|不亚于|大于(?:或?等于)?|高于|多于|长于|超过|至少为?|最少|最低为?"
-    "|最小为?|可?高?达到|可达到?|高达|(?<![雷马发])达|(?:提高|提升|增加|增)[到至]"
-    r"|(?:no|not) (?:less|lower|smaller|fewer) than|at least|minimum(?: of)?|\bmin\.?"
-    r"|(?:more|greater|higher|larger) than|\bover|above|exceed(?:s|ing)?|reach(?:es|ing)?"
+    rf"≥|>=|=>|>|{_NOT}(?:低|小|少|短|弱)于|[不未]亚于|未低于|[大高多长]于(?:或?等于)?|超[过出]|突破|逾"
+    "|至少为?|最少|最低为?|最小为?|(?:最[高大多长])?可?高?达到|(?:最[高大多长])?可[达到]到?|高达|(?<![雷马发])达"
+    "|(?:提高|提升|提|增加|增长|增|上升|升|延长|扩大)[到至为]"
+    r"|(?:no|not) (?:less|lower|smaller|fewer|shorter) than|not (?:below|under)|at least"
+    r"|minimum(?: of)?|\bmin\.?|(?:more|greater|higher|larger|longer|better) than or equal to"
+    r"|(?:more|greater|higher|larger|longer|thicker|heavier|wider|hotter|stronger|deeper) than"
+    r"|in excess of|\bover|above|exceed(?:s|ing)?|reach(?:es|ing|ed)?"
+    r"|(?:raised?|increas(?:e|es|ed|ing)|improv(?:e|es|ed|ing)|extend(?:ed)?) to"
+    r"|as (?:high|long|much|many) as"
 )
 _LE = (
-    rf"≤|<=|=<|<|{_NOT}(?:高|大|多|长)于|{_NOT}超过?|小于(?:或?等于)?|低于|少于|短于|至多为?|最多为?|最大为?"
-    "|最高为?|(?:控制|保持|限制)在|(?:降低|下降|降|减少|减|缩短|压缩)[到至]"
-    r"|(?:no|not) (?:more|greater|higher|larger|longer) than|at most|maximum(?: of)?|\bmax\.?"
-    r"|(?:less|lower|smaller|fewer|shorter) than|below|\bunder|within|\bup to"
-    r"|(?:not|never) (?:to )?exceed(?:ing)?"
+    rf"≤|<=|=<|<|{_NOT}(?:高|大|多|长)于|{_NOT}超[过出]?|未超[过出]|不[到足]|[小低少短]于(?:或?等于)?"
+    "|至多为?|最多为?|最大为?|最高为?|最[低小少短]可[达至到]|(?:控制|保持|限制)[在到]"
+    "|(?:降低|下降|降|减少|减小|减|缩短|缩小|压缩|压降)[到至为]"
+    r"|(?:no|not) (?:more|greater|higher|larger|longer) than|not (?:above|over)|at most"
+    r"|maximum(?: of)?|\bmax\.?|(?:less|lower|smaller|fewer|shorter) than or equal to"
+    r"|(?:less|lower|smaller|fewer|shorter|thinner|lighter|cheaper|narrower|cooler) than"
+    r"|below|\bunder|within|\bup to|\bdown to"
+    r"|(?:not|never|cannot|must not) (?:to )?exceed(?:ing)?|as (?:low|little|short|small|few) as"
+    r"|(?:reduc(?:e|es|ed|ing)|lower(?:s|ed|ing)?|cut|decreas(?:e|es|ed|ing)|shorten(?:ed)?) to"
 )
-_EQ = r"=|≈|~|大约|约为?|等于|about|approximately|approx\.?|around|equals?(?: to)?"
+_EQ = (
+    r"=|≈|~|大约|约为?|等于|接近|近|仅为?|只有|about|approximately|approx\.?|around|nearly|almost"
+    r"|roughly|only|equals?(?: to)?"
+)
 # The negated forms hold the plain ones ("不低于" holds "低于"), so all is one expression, and
 # the match that starts first and ends at the number wins.
 _BEFORE = re.compile(
-    rf"(?:(?P<le>{_LE})|(?P<ge>{_GE})|(?P<better>优于|better than)|(?P<eq>{_EQ})) {{0,2}}"
-    "(?:约|about )?(?:为|到|of )? {0,2}$",
+    rf"(?:(?P<le>{_LE})|(?P<ge>{_GE})|(?P<better>[优好]于|better than)|(?P<eq>{_EQ})) {{0,2}}"
+    "(?:了|约|about )?(?:为|到|of )?[:(]? {0,2}$",
     re.IGNORECASE,
 )
 # Better than 10 μm is less of these, and more of anything else.
@@ -164,10 +218,10 @@ _LESS_IS_BETTER = re.compile(
     re.IGNORECASE,
 )
 _AFTER = re.compile(
-    r" {0,2}(?:(?P<ge>(?:\(含\)|及其?|或|和)?以上|或更高|起(?![动升重])"
-    r"|(?:or|and) (?:more|above|higher|greater|better|over))"
-    r"|(?P<le>(?:\(含\)|及其?|或|和)?以下|以内|之内|内(?![部径外壁腔表])"
-    r"|(?:or|and) (?:less|below|lower|under|fewer))"
+    r" {0,2}(?:(?P<ge>(?:\(含\)|及其?|或|和)?以上|或更[高多长]|\+(?![\d ]{0,2}\d)|起(?![动升重])"
+    r"|(?:or|and) (?:more|above|higher|greater|better|over|longer)|minimum\b|at (?:a )?minimum)"
+    r"|(?P<le>(?:\(含\)|及其?|或|和)?以下|以内|之内|或更[低少短]|内(?![部径外壁腔表])"
+    r"|(?:or|and) (?:less|below|lower|under|fewer|shorter)|maximum\b|at (?:the )?most\b)"
     r"|(?P<eq>左右|上下))",
     re.IGNORECASE,
 )
@@ -257,7 +311,9 @@ def _longest_unit(run: str) -> tuple[str, int]:
 def _unit_at(text: str, at: int) -> tuple[str, int]:
     match = _RUN.match(text, at)
     if match is None:
-        return "", at
+        inverse = _INVERSE.match(text, at)
+        unit = normalize_unit(f"1{inverse['run']}") if inverse else None
+        return (unit, inverse.end()) if unit and inverse else ("", at)
     unit, length = _longest_unit(match["run"])
     start = match.start("run")
     end = start + length
@@ -274,7 +330,8 @@ def _latin(char: str) -> bool:
 
 def find_quantities(text: str, limit: int = 200) -> list[Quantity]:
     """Return the quantities of a text in order, with places in the text as it was given."""
-    text = _NO_QUANTITY.sub(lambda m: "\ufffc" * len(m.group()), fold(text))
+    text = fold(text).translate(_PLAIN_HAN)
+    text = _NO_QUANTITY.sub(lambda m: "\ufffc" * len(m.group()), text)
     found: list[Quantity] = []
     at = 0
     while len(found) < limit and (match := _FIRST.search(text, at)):
@@ -286,7 +343,72 @@ def find_quantities(text: str, limit: int = 200) -> list[Quantity]:
     return found
 
 
+# Signs that stand before a number and are its unit, with what they are called.
+_MARKS = {"￥": "元", "¥": "元", "人民币": "元", "RMB": "CNY", "$": "USD", "€": "EUR", "HBW": "HB"}
+_SCALES_ALONE = frozenset({"", "万", "亿", "million ", "billion ", "thousand "})
+_HAN_DIGITS = {char: digit for digit, char in enumerate("〇一二三四五六七八九")}
+_HAN_DIGITS |= {"零": 0, "两": 2}
+_HAN_POWERS = {"十": 10, "百": 100, "千": 1000}
+# Units that Chinese figures stand before in earnest; 一次性, 三元 and 六安 are words.
+_HAN_UNITS = re.compile(
+    "[万亿倍]|年|个月|天|周|小时|分钟|秒|(?:[微毫厘分千]|平方|立方)?米|公里|公斤|千克|吨|℃|摄氏度|%"
+)
+_HAN_COUNTS = frozenset("个次种项件类台条家名位组批点")
+_TENTHS = re.compile("成(?![本功分果套型员立为品熟像就长都份交])")
+_PARTS: dict[str, tuple[str, Decimal]] = {
+    "百分之": ("%", Decimal(1)),
+    "千分之": ("‰", Decimal(1)),
+    "万分之": ("%", Decimal("0.01")),
+    "百万分之": ("ppm", Decimal(1)),
+}
+
+
+def _read_han(text: str) -> Decimal | None:
+    """Read 二十五 and 九十九点五. None where digits stand side by side, as in 一二."""
+    if text == "半":
+        return Decimal("0.5")
+    whole, _point, decimals = text.partition("点")
+    total, digit, last = 0, None, 10_000
+    for char in whole:
+        if char in _HAN_DIGITS:
+            if digit:
+                return None
+            digit = _HAN_DIGITS[char]
+        else:
+            power = _HAN_POWERS[char]
+            if power >= last:
+                return None
+            total += (1 if digit is None else digit) * power
+            digit, last = None, power
+    places = "".join(str(_HAN_DIGITS[char]) for char in decimals)
+    return Decimal(f"{total + (digit or 0)}.{places}")
+
+
+def _timed(text: str, start: int) -> bool:
+    return _TIMED.search(text, max(0, start - 12), start) is not None
+
+
+def _value(text: str, sign: str | None) -> Decimal | None:
+    return _decimal(text, sign) if text[0].isascii() else _read_han(text)
+
+
+def _changes(text: str, start: int) -> bool:
+    """Say whether "from 62 % to 85 %" at `start` is a change and not a range."""
+    before = text[max(0, start - 60) : start]
+    return bool(_FROM.search(before) and _CHANGE.search(before))
+
+
+_FROM = re.compile(r"\bfrom(?: about| around| approximately)? {0,2}$", re.IGNORECASE)
+_CHANGE = re.compile(
+    r"\b(?:rais|increas|improv|grow|grew|rose|rise|rising|lift|boost|enhanc|extend|reduc|lower|decreas"
+    r"|cut|drop|fall|fell|shorten|bring|brought|going?|went|up|down)",
+    re.IGNORECASE,
+)
+
+
 def _quantity(text: str, match: re.Match[str]) -> Quantity | None:
+    if match["number"] is None:
+        return _han_quantity(text, match)
     mark = match["mark"] or ""
     after_letter = mark == "pH"  # the one name that may stick to its number
     if after_letter:
@@ -306,19 +428,80 @@ def _quantity(text: str, match: re.Match[str]) -> Quantity | None:
     value = _decimal(match["number"], match["sign"])
     if value is None:
         return None
-    end = match.end()
-    unit, end = _unit_at(text, end)
+    unit, end = _unit_at(text, match.end())
+    if _TIMES.match(text, end) or _OVER.match(text, match.end()) or _timed(text, start):
+        return None  # 100 × 50 mm, 30/30 μm: no one number
+    if not unit and (tenths := _TENTHS.match(text, end)):
+        value, unit, end = value * 10, "%", tenths.end()
+    if mark and unit in _SCALES_ALONE:
+        sign = _MARKS.get(mark, mark)
+        sign = "CNY" if unit.endswith(" ") and sign == "元" else sign
+        unit = normalize_unit(f"{unit}{sign}") or sign
+    return _related(text, start, value, unit, end, pm=bool(match["pm"]), marked=bool(mark))
+
+
+def _han_quantity(text: str, match: re.Match[str]) -> Quantity | None:
+    """Return 三万次, 百分之九十 or 九成 as a quantity. Most of what looks like it is just words."""
+    if match["part"]:
+        unit, scale = _PARTS[match["part"]]
+        value = _value(match["share"], None)
+        if value is None:
+            return None
+        return _related(text, match.start(), value * scale, unit, match.end())
+    start, end, written = match.start(), match.end(), match["han"] or match["word"]
+    value = _WORDS.get(written.lower()) or _read_han(written)
+    if value is None:
+        return None
+    if tenths := _TENTHS.match(text, end):
+        found = _related(text, start, value * 10, "%", tenths.end())
+        sure = found.said or not text[found.end : found.end + 1].isalnum()
+        return found if sure else None
+    unit, unit_end = _unit_at(text, end)
+    if unit and text[unit_end : unit_end + 1] == "半":
+        value, unit_end = value + Decimal("0.5"), unit_end + 1
+    found = _related(text, start, value, unit, unit_end)
+    if not found.unit:
+        return None
+    vague = not found.said or found.unit in _HAN_COUNTS
+    if written == "一" and found.high is None and found.unit != "倍" and vague:
+        return None  # 一个新高度, 一年四季
+    measures = _HAN_UNITS.match(text, end) is not None or found.high is not None
+    return found if found.said or measures else None
+
+
+def _related(
+    text: str,
+    start: int,
+    value: Decimal,
+    unit: str,
+    end: int,
+    *,
+    pm: bool = False,
+    marked: bool = False,
+) -> Quantity:
+    """Return the number with the words around it: a range's other end, the relation."""
     high: Decimal | None = None
     op: Op = "eq"
     said = False
-    if match["pm"]:
+    if pm:
         # "±0.05 mm" allows a deviation of so much
         op, said = "le", True
     elif link := _LINK.match(text, end):
-        second = _decimal(link["number"], link["sign"])
+        second = _value(link["number"], link["sign"])
         far, far_end = _unit_at(text, link.end())
+        if not far and (tenths := _TENTHS.match(text, link.end())) and unit in ("", "%"):
+            # 八到九成
+            value = value if unit else value * 10
+            second = None if second is None else second * 10
+            far, far_end = "%", tenths.end()
+        if second is not None and link["link"] == "to" and _changes(text, start):
+            op = "ge" if second > value else "le"
+            words = start - len("from ") if text[start - 5 : start].lower() == "from " else start
+            after = _AFTER.match(text, far_end)
+            ends = after.end() if after else far_end
+            return Quantity(link.end("link"), ends, op, second, None, far or unit, True, words)
         low = value
-        if second is not None and unit and far and unit != far:
+        if second is not None and unit and far and unit != far and not marked:
             moved = convert(value, unit, far)
             low = Decimal(str(moved)) if moved is not None else value
             second = second if moved is not None else None
@@ -327,10 +510,8 @@ def _quantity(text: str, match: re.Match[str]) -> Quantity | None:
                 low, second = low - second, low + second
             value, high = min(low, second), max(low, second)
             op, unit, end = "range", far or unit, far_end if far else link.end()
-    if mark and not unit:
-        unit = {"￥": "元", "¥": "元", "$": "USD", "HBW": "HB"}.get(mark, mark)
     words = start
-    before = _BEFORE.search(text, max(0, start - 24), start)
+    before = _BEFORE.search(text, max(0, start - 32), start)
     after = _AFTER.match(text, end)
     if before:
         words = before.start()
@@ -356,14 +537,83 @@ _HARDNESS = re.compile(
 )
 _BULLET = re.compile(r"^(?:[\s•·●◆■*-]|[①-⑳]|[(（]?\d{1,2}(?:[、)）]|\.(?!\d)))+")
 _LINKING = re.compile(
-    r"(?:[\s:,，、=(\[|]|要求|应当?|须|必须|需要?|为|是|的|在|介于|保持|控制|\b(?:of|is|are|be|should|must|shall"
-    r"|will|to|at|from|between|with|a|an|the|has|have|not)\b)+$",
+    r"(?:[\s:,，、=(\[|ΦφØ]|要求|应当?|须|必须|需要?|(?<!平)均|都|为|是|的|在|介于|保持|控制|处于|了|要|能够|可以?"
+    r"|(?<![产功性效节储])能|仅"
+    r"|\b(?:of|is|are|be|being|was|were|should|must|shall|will|can|may|to|at|for|from|between"
+    r"|ranging|ranges|ranged|with|a|an|the|has|have|having|not|by|stays?"
+    r"|kept|keep|remains?|stand(?:s|ing)?|in the range)\b)+$",
     re.IGNORECASE,
 )
-_BRACKETED_UNIT = re.compile(r"[(\[/] {0,2}([^()\[\]]{1,20}?) {0,2}[)\]]?$")
-_NAME_BEHIND = re.compile(r"[\s的,，]*(?:(?:of|in|for) )?([^,，。;；(（]{1,100})")
+# "转化率由 62% 提高到 …": where it started from is no part of the name.
+_BASELINE = re.compile(
+    r"[\s,，]*(?:[由从自][^，,。；;\d]{0,8}|\bfrom (?:about |around )?)"
+    r"[-+±]?\s?[\d.,]{1,16}[^，,。；;]{0,16}$"
+)
+_LEADING = re.compile(
+    r"^(?:[\s,，、]|(?:且|并且|并(?![发联网行])|同时|其中|以及|另外|此外|而且|但|则|即(?!时)|将|把|使得|使(?!用)|让"
+    r"|要求|希望|期望(?!值)|需要|需(?!求)|须|要(?!素)|应(?![用变力答急])|做到|实现|达到|满足(?![率度])|确保"
+    r"|保证(?![期率金])|力争|争取)(?=[^\s,，、])"
+    r"|(?:with|and|or|but|while|where|that|which|so|has|have|having|offers?|achieves?|delivers?|provides?"
+    r"|requires?|needs?|our|its|their|this|these|a|an|the|we (?:need|want|require)|looking for|to"
+    r"|ensure|maintain(?:ing|s)?|it|raise|raising|increase(?= )|increasing|improve|improving|reduce"
+    r"|reducing|decrease(?= )|decreasing|shorten(?:ing)?|keep(?:ing|s)?|bring(?:ing)?"
+    r"|(?:cut|lower|boost|lift)(?:ting|ing)?(?= (?:the|its|our|their)\b))\b)+",
+    re.IGNORECASE,
+)
+# Verbs that are nobody's name: what is meant stands behind the number.
+_VERBS_ALONE = re.compile(
+    r"(?:能够?|可以?|需要?)?(?:支持|具备|拥有|提供|配备|容纳|处理|承受|耐受?|实现|达到|满足)|能|可|约|共|总计"
+    r"|supports?|handles?|contains?|holds?|uses?|offers?",
+    re.IGNORECASE,
+)
+_ENDURES = re.compile(
+    r"\b(?:withstand|survive|resist|endure|sustain|last|handle|process|produce|treat|deliver)s?$",
+    re.IGNORECASE,
+)
+_OF_BEHIND = re.compile(r" {0,2}of ([A-Za-z][^,，。;；.(（]{1,60})")
+_UP_OR_DOWN = {
+    **dict.fromkeys(("reduc", "cut", "lower", "decreas", "shorten"), "reduction"),
+    **dict.fromkeys(("fall", "fell", "drop", "declin"), "reduction"),
+    **dict.fromkeys(("increas", "rais", "boost", "rise", "rose", "grow", "grew"), "increase"),
+    "improv": "improvement",
+}
+_MOVES = "|".join(_UP_OR_DOWN)
+_ENDING = "(?:e|es|ed|s|ing|ting|ping|ped|n)?"
+_BEING = "(?: (?:is|are|was|were|be|been|has been|have been|can|must|should|shall|will|to)){0,3}"
+# "reduce energy use by 30 %", "energy use is reduced by 30 %": the reduction is 30 %.
+_MOVED = re.compile(
+    rf"^(?:[^,]{{0,80}}\b)?(?P<verb>{_MOVES}){_ENDING} (?P<what>[^,]{{2,60}}) by$"
+    rf"|^(?P<what2>[^,]{{2,60}}?){_BEING} (?P<verb2>{_MOVES}){_ENDING} by$",
+    re.IGNORECASE,
+)
+# "the cycle time was cut from 90 s to 45 s"
+_MOVING = re.compile(rf"{_BEING} (?:{_MOVES}|go|went){_ENDING}$", re.IGNORECASE)
+# "raise the hit rate to 95 %", "降低成本至 15 元"
+_TARGET = re.compile(
+    rf"^(?:[^,]{{0,80}}\b)?(?P<verb>{_MOVES}){_ENDING} (?:the |its |our |their )?"
+    r"(?P<what>[^,]{2,60}) to$"
+    r"|(?:(?P<more>提高|提升|增加|增强|延长|扩大)|(?:降低|减少|减小|缩短|压缩))"
+    r"(?P<thing>[^，,、；;\d]{2,20}?)[到至为]$",
+    re.IGNORECASE,
+)
+_EXTREME = re.compile(
+    r"^(?P<side>max(?:imum|\.)?|min(?:imum|\.)?) (?P<what>[A-Za-z].*)$", re.IGNORECASE
+)
+_A_MAXIMUM = re.compile(r"\b(?:a|the) max[a-z.]* .{1,60}\bof {0,2}$", re.IGNORECASE)
+_LIMIT_BEHIND = re.compile(
+    r" ?[(\[] ?(?:(?P<ge>min\.?|minimum|最低|最小|下限)|max\.?|maximum|最高|最大|上限) ?[)\]]$",
+    re.IGNORECASE,
+)
+_BRACKETED_UNIT = re.compile(
+    r"(?:[(\[] {0,2}((?:[^()\[\]]|\([^()]{1,12}\)){1,24}?) {0,2}[)\]]"
+    r"|[(\[/] {0,2}([^()\[\]]{1,20}?) {0,2})$"
+)
+_NAME_BEHIND = re.compile(
+    r"[\s的,，]*(?:by (?:weight|volume|mass) )?(?:(?:of|in|for) )?([^,，。;；(（]{1,100})"
+)
+_EACH = re.compile("(?:平均)?每(?:个)?(小时|分钟|秒|天|日|周|月|年)$")
 _HEAT = re.compile("[温热冷凝沸熔冰融]")
-_POWER_USE = re.compile("[电]")
+_POWER_USE = re.compile("电|能耗|耗能|用能")
 
 
 def _items(text: str) -> Iterator[str]:
@@ -390,30 +640,79 @@ def parse_indicator(text: str) -> Indicator | None:
     for wanted in (outside, quantities):
         # what was said counts more than a number in passing; the last, as names come first
         for quantity in sorted(wanted, key=lambda q: (q.said, q.start), reverse=True):
-            if indicator := _named(flat, quantity, hard):
+            if indicator := name_quantity(
+                flat, quantity, hard, _behind_others(flat, quantity, quantities)
+            ):
                 return indicator
     return None
 
 
-def _named(text: str, quantity: Quantity, hard: bool) -> Indicator | None:
-    before = text[: quantity.words]
-    name = _LINKING.sub("", before) or before
-    unit = quantity.unit
+def _behind_others(text: str, quantity: Quantity, others: Sequence[Quantity]) -> int:
+    """Return where the clause of a quantity starts, if clauses before it state others."""
+    before = [other.end for other in others if other.end <= quantity.words]
+    if not before:
+        return 0
+    return max(text.rfind(sign, before[-1], quantity.words) for sign in "，,；;、") + 1
+
+
+def name_quantity(text: str, quantity: Quantity, hard: bool, begin: int = 0) -> Indicator | None:
+    """Return the quantity as an indicator: what stands before it names it, or else behind it.
+
+    The name does not start before `begin`.
+    """
+    plain_text = text.translate(_PLAIN_HAN)
+    said = plain_text[: quantity.words]
+    kept = _without_links(said)
+    unit, op = quantity.unit, quantity.op
+    if baseline := _BASELINE.search(kept):
+        kept = _without_links(kept[: baseline.start()])
+    from_here = plain_text[quantity.words : quantity.words + 5].lower() == "from "
+    if (baseline or from_here) and (moving := _MOVING.search(kept)):
+        kept = kept[: moving.start()]
+    if each := _EACH.search(kept):
+        # "处理能力为每小时 200 吨"
+        rate = normalize_unit(f"{unit}/{each[1]}") if unit else None
+        if rate:
+            unit, kept = rate, _without_links(kept[: each.start()])
+    name = text[begin : len(kept)]
     if not unit:
-        bracket = _BRACKETED_UNIT.search(text[: quantity.words].rstrip(" :,="))
-        inside = normalize_unit(bracket[1]) if bracket else None
+        bracket = _BRACKETED_UNIT.search(text[begin : quantity.words].rstrip(" :,="))
+        inside = normalize_unit(bracket[1] or bracket[2]) if bracket else None
         if bracket and inside:
-            unit, name = inside, text[: bracket.start()]
-    name = tidy_name(_BULLET.sub("", name))
-    if not name:
+            unit, name = inside, text[begin : begin + bracket.start()]
+    name = _BULLET.sub("", name)
+    name = tidy_name(_LEADING.sub("", name)) or tidy_name(name)
+    if (moved := _MOVED.match(said[begin:].strip())) and op != "range":
+        what = tidy_name(_LEADING.sub("", moved["what"] or moved["what2"]))
+        name = f"{what} {_UP_OR_DOWN[(moved['verb'] or moved['verb2']).lower()]}"
+    elif op == "eq" and (target := _TARGET.search(said[begin:].strip())):
+        verb = _UP_OR_DOWN.get((target["verb"] or "").lower(), "")
+        op = "le" if verb == "reduction" or not (verb or target["more"]) else "ge"
+        name = tidy_name(target["what"] or target["thing"])
+    elif op == "eq" and (limit := _LIMIT_BEHIND.search(name)):
+        op, name = ("ge" if limit["ge"] else "le"), name[: limit.start()]
+    elif op == "eq" and (extreme := _EXTREME.match(name)):
+        # "a maximum weight of 25 kg"; "maximum load: 20 t" is what it can bear, and no bound
+        least = extreme["side"][:3].lower() == "min"
+        if least or _A_MAXIMUM.search(said):
+            op, name = ("ge" if least else "le"), extreme["what"]
+    of_what = _OF_BEHIND.match(text, quantity.end)
+    if of_what and (_ENDURES.search(name) or not name):
+        name = tidy_name(of_what[1])
+    elif not name or _VERBS_ALONE.fullmatch(name):
         behind = _NAME_BEHIND.match(text, quantity.end)
-        name = tidy_name(_LINKING.sub("", behind[1])) if behind else ""
+        found = tidy_name(_without_links(behind[1])) if behind else ""
+        name = found or name
     if not name or len(name) > MAX_NAME or not any(char.isalpha() for char in name):
         return None
     if unit == "°" and "度" in text[quantity.start : quantity.end]:
         # people say 度 for degrees of heat and for kilowatt-hours as well
         unit = "℃" if _HEAT.search(name) else "kWh" if _POWER_USE.search(name) else unit
-    return Indicator(name, quantity.op, quantity.value, quantity.high, unit, hard)
+    return Indicator(name, op, quantity.value, quantity.high, unit, hard)
+
+
+def _without_links(text: str) -> str:
+    return _LINKING.sub("", text)
 
 
 def tidy_name(text: str) -> str:

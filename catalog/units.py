@@ -213,7 +213,7 @@ _OPAQUE = (
     ("px", "pixel"),
     ("fps", "frame_rate"),
     ("bp", "base_pair"),
-    ("tce", "coal_equivalent"),
+    ("gce", "coal_equivalent"),
     ("FLOPS", "flops"),
     ("OPS", "ops"),
     ("TEU", "container"),
@@ -233,7 +233,15 @@ _OPAQUE = (
     ("层", "layer"),
     ("帧", "frame"),
 )
-_OPAQUE_PREFIXES = {"U": "kμm", "Sv": "μm", "Gy": "mk", "VA": "kM", "var": "kM", "bp": "kMG"}
+_OPAQUE_PREFIXES = {
+    "U": "kμm",
+    "gce": "k",
+    "Sv": "μm",
+    "Gy": "mk",
+    "VA": "kM",
+    "var": "kM",
+    "bp": "kMG",
+}
 _OPAQUE_PREFIXES |= {"FLOPS": "MGT", "OPS": "GT", "px": "M"}
 
 # Counts: a plain number may be meant by any of them, but 件 are not 台.
@@ -338,8 +346,14 @@ _KEEP = {
     "元": "yuan",
     "人民币": "yuan",
     "块钱": "yuan",
-    "吨标煤": "coal_equivalent",
-    "吨标准煤": "coal_equivalent",
+    "吨标煤": "megacoal_equivalent",
+    "吨标准煤": "megacoal_equivalent",
+    "千克标煤": "kilocoal_equivalent",
+    "千克标准煤": "kilocoal_equivalent",
+    "公斤标煤": "kilocoal_equivalent",
+    "公斤标准煤": "kilocoal_equivalent",
+    "克标煤": "coal_equivalent",
+    "克标准煤": "coal_equivalent",
     "目": "mesh",
     "级": "grade",
     "倍": "fold",
@@ -586,6 +600,13 @@ _VICKERS = re.compile(r"H(V|BW|B)\d{1,3}(?:\.\d)?(?:/\d{1,5}){0,2}")
 _LATIN = re.compile('[A-Za-zμΩÅ°%‰′″"¥$€]+')
 _POWER = re.compile(r"(?:\^|\*\*)?([-+]?\d{1,2})(?![\d.])")
 _TEN = re.compile(r"10\^([-+]?\d{1,2})(?!\d)|1(0{0,8})(?!\d)")
+_SPELLINGS = (
+    (re.compile("次循环|循环次数"), "次"),
+    (re.compile(r"24 ?h\b|24小时"), "d"),
+    (re.compile(r"\bpercentage points?\b"), "%"),
+    (re.compile(r"\b(wt|vol|mol|at)\. ?%"), r"\1%"),
+)
+_SHAPES = re.compile(r"\b(square|cubic) ([a-z]{3,12})\b")
 _NORMAL_CUBIC = re.compile(r"Nm\^?3(?!\d)")
 
 
@@ -632,6 +653,7 @@ def _table() -> tuple[dict[str, tuple[_Atom, ...]], dict[str, tuple[_Atom, ...]]
         latin |= {spelling: (_Atom(spelling, name),) for spelling in spellings}
     latin |= {word: (_Atom(word, name),) for word, name in _LATIN_WORDS.items()}
     latin["horsepower"] = (_Atom("horsepower", "horsepower"),)
+    latin["tce"] = (_Atom("tce", "megacoal_equivalent"),)
     latin["denier"] = (_Atom("denier", "denier"),)
     latin |= {"mM": (_Atom("mmol", "millimole"), _Atom("L", "liter", power=-1))}
     latin |= {"μM": (_Atom("μmol", "micromole"), _Atom("L", "liter", power=-1))}
@@ -685,6 +707,9 @@ _COUNT_DIMENSIONS = frozenset(f"[{name}]" for name in _COUNTS)
 # The characters that a unit may start with and go on with, for those who look for units in texts.
 UNIT_CHARACTERS = frozenset("".join(_CHINESE_UNITS) + "".join(_SCALES) + "每")
 
+# Units that only count; a bare one of them is seldom a requirement ("3 条生产线").
+COUNT_UNITS = frozenset(word for spellings in _COUNTS.values() for word in spellings)
+
 # For the list beside the unit field: what demands and achievements name most.
 COMMON_UNITS = (
     *("mm", "μm", "nm", "cm", "m", "km", "g", "kg", "t", "mg/L", "g/cm³", "kg/m³", "%", "‰", "ppm"),
@@ -734,7 +759,10 @@ def _tidy(text: str) -> str:
     text = re.sub("[−–﹣]", "-", text)
     text = text.replace("**", "^")
     text = re.sub("[·⋅∙•・×*]", "*", text)
-    text = re.sub("[∕÷]|每", "/", text)
+    text = re.sub(r"[∕÷]|每|\bper\b", "/", text)
+    text = _SHAPES.sub(lambda m: f"{m[2]}^{2 if m[1] == 'square' else 3}", text)
+    for pattern, plain in _SPELLINGS:
+        text = pattern.sub(plain, text)
     return " ".join(text.split())
 
 
