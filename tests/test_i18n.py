@@ -30,6 +30,7 @@ DATA = {
     "accounts/regions.py": "endings of place names",
     "accounts/templatetags/kq.py": "units that stay beside their number",
     "accounts/views/ops.py": "legal forms that firms have in common",
+    "catalog/api/serializers.py": "an invented listing",
     "catalog/forms.py": "units that people type behind an amount",
     "catalog/indicators.py": "how people write relations",
     "catalog/leaks.py": "legal forms that firms have in common",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from hmac import compare_digest
+from typing import cast
 
 from allauth.account import app_settings as account_settings
 from allauth.account.models import EmailAddress
@@ -15,6 +16,7 @@ from knox.settings import CONSTANTS
 from rest_framework.exceptions import AuthenticationFailed, Throttled
 from rest_framework.request import Request
 
+from accounts.http import PageRequest
 from accounts.models import ApiToken, User
 from accounts.views.limits import WINDOW_SECONDS, too_often
 
@@ -31,7 +33,9 @@ class BearerToken(TokenAuthentication):  # type: ignore[misc]
         try:
             found: tuple[User, ApiToken] | None = super().authenticate(request)
         except AuthenticationFailed:
-            if too_often(request, "api-token", visitor=WRONG_TOKENS, person=WRONG_TOKENS):
+            # Not REST framework's request: asked for its user it would come here again.
+            page = cast(PageRequest, request._request)
+            if too_often(page, "api-token", visitor=WRONG_TOKENS, person=WRONG_TOKENS):
                 raise Throttled(wait=WINDOW_SECONDS) from None
             raise
         return found

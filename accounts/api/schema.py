@@ -63,7 +63,7 @@ IDEMPOTENCY_KEY = header(
 )
 
 _EXAMPLES: dict[int, tuple[str, dict[str, Any]]] = {
-    400: ("invalid", {"errors": {"title": ["请填写标题。"]}}),
+    400: ("invalid", {"errors": {"title": ["Please write a title."]}}),
     401: ("not_authenticated", {}),
     403: ("permission_denied", {}),
     404: ("not_found", {}),

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, NoReturn
 
 from django.utils.translation import gettext_lazy as _
 from rest_framework import exceptions, serializers, viewsets
-from rest_framework.permissions import AllowAny
+from rest_framework.negotiation import DefaultContentNegotiation
+from rest_framework.parsers import MultiPartParser
+from rest_framework.permissions import AllowAny, BasePermission
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -17,17 +20,42 @@ from accounts.models import Membership, MembershipRole, TokenScope
 from accounts.permissions import Tier, is_certified_manager, reader_tier
 
 
+class AnyFormat(DefaultContentNegotiation):
+    """For files: they come as what they are, whatever the reader would like best."""
+
+    def select_renderer(
+        self, request: Request, renderers: Iterable[Any], format_suffix: str | None = None
+    ) -> tuple[Any, str]:
+        renderer = next(iter(renderers))
+        return renderer, renderer.media_type
+
+
 class View(viewsets.ViewSet):
     """Operations with a table that describes them."""
 
     schema = Schema()
-    permission_classes = (AnybodyReads,)
+    permission_classes: tuple[type[BasePermission], ...] = (AnybodyReads,)
     tag = ""
     operations: dict[str, Operation] = {}
+    # Operations that take a file, and that answer with one.
+    uploads: tuple[str, ...] = ()
+    downloads: tuple[str, ...] = ()
 
     @property
     def user(self) -> Any:
         return self.request.user
+
+    def _asked(self) -> str | None:
+        # REST framework names the action only after it has asked for parsers.
+        method = self.request.method if self.request is not None else None
+        return self.action_map.get((method or "").lower()) if self.action_map else None
+
+    def get_parsers(self) -> list[Any]:
+        return [MultiPartParser()] if self._asked() in self.uploads else super().get_parsers()
+
+    def get_content_negotiator(self) -> Any:
+        asked = self._asked()
+        return AnyFormat() if asked in self.downloads else super().get_content_negotiator()
 
     def read(self, serializer: type[Any], **kwargs: Any) -> dict[str, Any]:
         """Return the body as `serializer` reads it, or raise with every field that is wrong."""

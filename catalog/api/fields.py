@@ -78,7 +78,7 @@ class IndicatorSerializer(serializers.Serializer[Any]):
     value = serializers.CharField(help_text=_("A number as text, so that no digit is lost."))
     high = serializers.CharField(allow_blank=True, required=False)
     unit = serializers.CharField(
-        allow_blank=True, required=False, help_text=_("“mm”, “克/立方厘米”, “万吨/年”…")
+        allow_blank=True, required=False, help_text=_("Such as “mm” or “g/cm3”.")
     )
     hard = serializers.BooleanField(
         required=False, help_text=_("Must have, rather than nice to have.")

@@ -19,7 +19,7 @@ from rest_framework.response import Response
 from accounts.api.permissions import AnybodyReads, SignedIn
 from accounts.api.exceptions import Exists
 from accounts.models import Membership, Organization
-from accounts.permissions import Tier, is_operator, reader_tier, writable_organizations
+from accounts.permissions import Tier, reader_tier, writable_organizations
 from accounts.views.limits import WINDOW_SECONDS, too_often
 from catalog.api.pages import (
     AFTER,
@@ -37,14 +37,13 @@ from catalog.api.steps import (
     CloseSerializer,
     ConfirmSerializer,
     DecisionSerializer,
-    EventSerializer,
     WithdrawSerializer,
 )
 from catalog.api.views import OfListing
 from catalog.facets import FACETS, Filters, sorts
 from catalog.listing_pages import Catalogue
-from catalog.models import CONTENT_FIELDS, Listing, ListingEvent
-from catalog.permissions import belongs_to_owner, can_decide
+from catalog.models import CONTENT_FIELDS, Listing
+from catalog.permissions import can_decide
 from catalog.services import publishing
 from catalog.views.gate import MODELS
 from catalog.workflow import ListingStatus
@@ -111,12 +110,6 @@ class FacetsSerializer(serializers.Serializer[Any]):
 
     count = serializers.IntegerField()
     facets = FacetSerializer(many=True)
-
-
-class EventsSerializer(serializers.Serializer[Any]):
-    """The steps of a listing so far."""
-
-    results = EventSerializer(many=True)
 
 
 _WHOLE = {200: WHOLE}
@@ -235,6 +228,15 @@ class ListingViewSet(OfListing):
             parameters=(IF_MATCH_OPTIONAL,),
             problems=_STEP,
         ),
+        "clone": Operation(
+            gettext_lazy("Copy as a new draft"),
+            gettext_lazy(
+                "Makes a draft with the content of a listing of yours. Its key in your system and "
+                "days that have passed stay behind."
+            ),
+            {201: WHOLE},
+            problems=(404,),
+        ),
         "decide": Operation(
             gettext_lazy("Decide on a submitted listing"),
             gettext_lazy(
@@ -244,11 +246,6 @@ class ListingViewSet(OfListing):
             _WHOLE,
             request=DecisionSerializer,
             problems=_STEP,
-        ),
-        "events": Operation(
-            gettext_lazy("Steps so far"),
-            gettext_lazy("What became of a listing and when, for its own side and operators."),
-            {200: EventsSerializer},
         ),
         "by_external_id": Operation(
             gettext_lazy("Read one by its key in your system"),
@@ -276,7 +273,7 @@ class ListingViewSet(OfListing):
     }
 
     def get_permissions(self) -> list[Any]:
-        private = ("mine", "events", "by_external_id")
+        private = ("mine", "by_external_id")
         return [SignedIn()] if self.action in private else [AnybodyReads()]
 
     # --- Finding --------------------------------------------------------------------------------
@@ -331,13 +328,6 @@ class ListingViewSet(OfListing):
 
     def retrieve(self, request: Request, number: str) -> Response:
         return self.answer(self.found(number))
-
-    def events(self, request: Request, number: str) -> Response:
-        listing = self.found(number)
-        if not (belongs_to_owner(self.user, listing) or is_operator(self.user)):
-            raise PermissionDenied(_("Only the side that wrote this listing reads its history."))
-        rows = ListingEvent.objects.filter(**{self.kind: listing}).order_by("pk")
-        return Response({"results": EventSerializer(rows, many=True).data})
 
     # --- Writing --------------------------------------------------------------------------------
 
@@ -427,6 +417,7 @@ class ListingViewSet(OfListing):
 
     def by_external_id(self, request: Request, external_id: str) -> Response:
         organization = _organization(request)
+        self._check_external_id(external_id)
         rows = MODELS[self.kind].objects.owned_by(self.user).filter(external_id=external_id)
         if organization is not None:
             rows = rows.filter(owner=organization)
@@ -440,9 +431,8 @@ class ListingViewSet(OfListing):
         return self.answer(found[0])
 
     def put_by_external_id(self, request: Request, external_id: str) -> Response:
+        self._check_external_id(external_id)
         content = self._whole_content()
-        reader = NEW[self.kind](data={"title": "-", "external_id": external_id})
-        reader.is_valid(raise_exception=True)
         owner = self._writes_for(_organization(request))
         listing = self._written(owner, external_id)
         if listing is None:
@@ -455,6 +445,10 @@ class ListingViewSet(OfListing):
                 if listing is None:
                     raise
         return self._save(listing, content, if_match=False)
+
+    def _check_external_id(self, external_id: str) -> None:
+        reader = NEW[self.kind](data={"title": "-", "external_id": external_id})
+        reader.is_valid(raise_exception=True)
 
     # --- Its life -------------------------------------------------------------------------------
 
@@ -485,6 +479,9 @@ class ListingViewSet(OfListing):
         with self.held(listing, if_match=False) as held:
             done = publishing.confirm_valid(listing=held, actor=self.user, **data)
         return self.answer(done)
+
+    def clone(self, request: Request, number: str) -> Response:
+        return self.answer(publishing.clone(listing=self.own(number), actor=self.user), 201)
 
     def decide(self, request: Request, number: str) -> Response:
         listing = self.found(number)

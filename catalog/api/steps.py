@@ -9,7 +9,6 @@ from rest_framework import serializers
 
 from catalog.api.fields import Day, Text
 from catalog.fields import DayField
-from catalog.models import ListingEvent
 from catalog.workflow import EndReason, ListingDecision, ListingReason, ListingStatus
 
 NOTE_LIMIT = 1000
@@ -65,16 +64,3 @@ class DecisionSerializer(_Noted):
         max_value=2**31 - 1,
         help_text=_("The version that you read: another one is not published unseen."),
     )
-
-
-class EventSerializer(serializers.ModelSerializer[ListingEvent]):
-    """One step in a listing's life."""
-
-    before = serializers.ChoiceField(choices=ListingStatus.choices, allow_blank=True)
-    reason = serializers.CharField(allow_blank=True)
-    reason_label = serializers.CharField(source="get_reason_display", allow_blank=True)
-
-    class Meta:
-        model = ListingEvent
-        fields = ("created_at", "before", "after", "version", "reason", "reason_label", "note")
-        read_only_fields = fields
