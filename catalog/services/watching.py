@@ -82,7 +82,10 @@ def save_search(*, user: User, kind: str, query: str, name: str, alert: str) -> 
                 _("You have %(count)d saved searches, which is the most. Delete one first.")
                 % {"count": SEARCHES_AT_MOST}
             )
-        search = SavedSearch(user=user, kind=kind, query=canonical)
+        now = timezone.now()
+        search = SavedSearch(
+            user=user, kind=kind, query=canonical, seen_until=now, mailed_until=now
+        )
     search.name = name
     _set_alert(search, alert)
     search.save()

@@ -9,7 +9,7 @@ from django import forms
 from django.contrib import messages
 from django.contrib.auth.decorators import login_not_required
 from django.core.exceptions import PermissionDenied, ValidationError
-from django.http import HttpResponse
+from django.http import HttpResponse, QueryDict
 from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -40,9 +40,7 @@ def listing_withdraw(request: UserRequest, kind: str, number: str) -> HttpRespon
     def act(form: forms.Form) -> None:
         publishing.withdraw(listing=listing, actor=request.user, **form.cleaned_data)
 
-    form = WithdrawForm(
-        request.POST or None, kind=kind, is_draft=listing.status == ListingStatus.DRAFT
-    )
+    form = WithdrawForm(_posted(request), kind=kind, is_draft=listing.status == ListingStatus.DRAFT)
     done = _("Withdrawn. It has left the list and the search.")
     return _ask_first(request, kind, listing, "withdraw", form, act, done)
 
@@ -55,7 +53,7 @@ def listing_close(request: UserRequest, kind: str, number: str) -> HttpResponse:
     def act(form: forms.Form) -> None:
         publishing.close(listing=listing, actor=request.user, **form.cleaned_data)
 
-    form = CloseForm(request.POST or None, kind=kind)
+    form = CloseForm(_posted(request), kind=kind)
     done = _("Recorded. It has left the list and the search.")
     return _ask_first(request, kind, listing, "close", form, act, done)
 
@@ -71,7 +69,7 @@ def listing_confirm(request: UserRequest, kind: str, number: str) -> HttpRespons
         )
 
     proposed = timezone.localdate() + dt.timedelta(days=VALID_AS_PROPOSED)
-    form = ConfirmForm(request.POST or None, initial={"valid_until": proposed})
+    form = ConfirmForm(_posted(request), initial={"valid_until": proposed})
     done = _("Confirmed. It is on the list until the day you chose.")
     return _ask_first(request, kind, listing, "confirm", form, act, done)
 
@@ -86,7 +84,7 @@ def listing_suspend(request: UserRequest, kind: str, number: str) -> HttpRespons
         publishing.suspend(listing=listing, actor=request.user, note=form.cleaned_data["note"])
 
     done = _("Suspended. It has left the list and the search until an operator lets it back.")
-    form = SuspendForm(request.POST or None)
+    form = SuspendForm(_posted(request))
     return _ask_first(request, kind, listing, "suspend", form, act, done)
 
 
@@ -100,8 +98,13 @@ def listing_resume(request: UserRequest, kind: str, number: str) -> HttpResponse
         publishing.resume(listing=listing, actor=request.user, note=form.cleaned_data["note"])
 
     done = _("It is back on the list.")
-    form = ResumeForm(request.POST if request.method == "POST" else None)
+    form = ResumeForm(_posted(request))
     return _ask_first(request, kind, listing, "resume", form, act, done)
+
+
+def _posted(request: UserRequest) -> QueryDict | None:
+    """Return what was sent. A form without anything filled in is sent all the same."""
+    return request.POST if request.method == "POST" else None
 
 
 def _ask_first(
