@@ -541,7 +541,7 @@ _LINKING = re.compile(
     r"|(?<![产功性效节储])能|仅"
     r"|\b(?:of|is|are|be|being|was|were|should|must|shall|will|can|may|to|at|for|from|between"
     r"|ranging|ranges|ranged|with|a|an|the|has|have|having|not|by|stays?"
-    r"|kept|keep|remains?|stand(?:s|ing)?|in the range)\b)+$",
+    r"|kept|keep|remains?|stand(?:s|ing)?|in the range)\b)++$",
     re.IGNORECASE,
 )
 # "转化率由 62% 提高到 …": where it started from is no part of the name.
@@ -557,7 +557,7 @@ _LEADING = re.compile(
     r"|requires?|needs?|our|its|their|this|these|a|an|the|we (?:need|want|require)|looking for|to"
     r"|ensure|maintain(?:ing|s)?|it|raise|raising|increase(?= )|increasing|improve|improving|reduce"
     r"|reducing|decrease(?= )|decreasing|shorten(?:ing)?|keep(?:ing|s)?|bring(?:ing)?"
-    r"|(?:cut|lower|boost|lift)(?:ting|ing)?(?= (?:the|its|our|their)\b))\b)+",
+    r"|(?:cut|lower|boost|lift)(?:ting|ing)?(?= (?:the|its|our|their)\b))\b)++",
     re.IGNORECASE,
 )
 # Verbs that are nobody's name: what is meant stands behind the number.
@@ -609,7 +609,7 @@ _BRACKETED_UNIT = re.compile(
     r"|[(\[/] {0,2}([^()\[\]]{1,20}?) {0,2})$"
 )
 _NAME_BEHIND = re.compile(
-    r"[\s的,，]*(?:by (?:weight|volume|mass) )?(?:(?:of|in|for) )?([^,，。;；(（]{1,100})"
+    r"[\s的]*(?:by (?:weight|volume|mass) )?(?:(?:of|in|for) )?([^,，。;；(（]{1,100})"
 )
 _EACH = re.compile("(?:平均)?每(?:个)?(小时|分钟|秒|天|日|周|月|年)$")
 _HEAT = re.compile("[温热冷凝沸熔冰融]")
@@ -702,7 +702,7 @@ def name_quantity(text: str, quantity: Quantity, hard: bool, begin: int = 0) -> 
     elif not name or _VERBS_ALONE.fullmatch(name):
         behind = _NAME_BEHIND.match(text, quantity.end)
         found = tidy_name(_without_links(behind[1])) if behind else ""
-        name = found or name
+        name = found or name or tidy_name(text[begin : quantity.words])
     if not name or len(name) > MAX_NAME or not any(char.isalpha() for char in name):
         return None
     if unit == "°" and "度" in text[quantity.start : quantity.end]:
