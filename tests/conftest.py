@@ -123,12 +123,12 @@ def child_environment(embedded_services: dict[str, str]) -> dict[str, str]:
 
 
 @pytest.fixture
-def start_worker(child_environment: dict[str, str]) -> Iterator[Callable[[], Worker]]:
+def start_worker(child_environment: dict[str, str]) -> Iterator[Callable[..., Worker]]:
     """Return a function that starts a real worker; those that are left are killed at the end."""
     started: list[Worker] = []
 
-    def start() -> Worker:
-        worker = Worker(child_environment)
+    def start(**options: str) -> Worker:
+        worker = Worker(child_environment, **options)
         started.append(worker)
         return worker
 

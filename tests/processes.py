@@ -13,13 +13,15 @@ PATIENCE = 180
 
 
 class Worker:
-    """A real Celery worker with the real model, in a process of its own."""
+    """A real Celery worker in a process of its own; with the queue “query”, also the real model."""
 
-    def __init__(self, environment: dict[str, str]) -> None:
+    def __init__(
+        self, environment: dict[str, str], queues: str = "query,encode,match,default"
+    ) -> None:
         self._process = subprocess.Popen(
             [
                 *(sys.executable, "-m", "celery", "-A", "config", "worker"),
-                *("-Q", "query,encode,match,default", "--pool=threads", "--concurrency=2"),
+                *("-Q", queues, "--pool=threads", "--concurrency=2"),
             ],
             env=environment,
             stdout=subprocess.DEVNULL,
