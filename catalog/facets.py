@@ -274,6 +274,11 @@ def sort_label(kind: str, sort: str) -> str:
     }[sort]
 
 
+def is_class(facet: str, code: str) -> bool:
+    """Say whether a text is the code of a class, wider than a letter."""
+    return len(code) > 1 and _KNOWN[facet](code)
+
+
 def trl_label(kind: str, level: int) -> str:
     if kind == "demand":
         return _("requires at most TRL %(level)d") % {"level": level}

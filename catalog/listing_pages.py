@@ -70,7 +70,21 @@ class Catalogue:
         self._live = snapshot.live(filters.kind)
         self.found: search.SearchResult | None = None
         if filters.words:
-            self.found = search.find(filters.kind, filters.words, tier=tier)
+            found = search.find(filters.kind, filters.words, tier=tier, state=self._live.state)
+            self.found = found._replace(ids=self._with_class(found.ids))
+
+    def _with_class(self, ids: list[int]) -> list[int]:
+        """Return what was found, behind the listings of a class whose code was asked for."""
+        code = self.filters.words.upper()
+        columns = self._live.columns
+        held = np.zeros(len(columns), dtype=np.bool_)
+        for facet in ("industry", "ipc", "emerging"):
+            if facets.is_class(facet, code):
+                held |= Selection(
+                    columns, Filters(self.filters.kind, **{facet: (code,)}), self.tier
+                ).all
+        first = columns["pk"][np.flatnonzero(held)[: search.SEARCH_LIMIT]].tolist()
+        return list(dict.fromkeys([*first, *ids])) if first else ids
 
     @cached_property
     def _selection(self) -> Selection:

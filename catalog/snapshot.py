@@ -49,6 +49,12 @@ class Live:
     day: dt.date
     _memory: dict[Any, Any] = field(default_factory=dict)
 
+    @property
+    def state(self) -> str:
+        """Return what changes whenever a listing comes, goes or is changed."""
+        updated = self.columns["updated"]
+        return f"{len(updated)}:{int(updated.max(initial=0))}:{self.day}"
+
     def remembered(self, key: Any, make: Callable[[], Answer]) -> Answer:
         """Return what was made for this key before, or make it."""
         known = self._memory.get(key)

@@ -23,6 +23,10 @@ LEXICAL_WEIGHT = 0.4
 EXACT_BELOW = 30_000
 # A language with fewer windows than this has no mean to speak of.
 LANGUAGE_AT_LEAST = 8
+# Below this many listings all of them are scored for words: 10,000 in some 10 ms.
+EXACT_BELOW_ROWS = 10_000
+# Rows of a longer list that a reader's words are scored on, at some 3 µs each.
+POSTINGS = 8_000
 # Candidates of each leg that are scored in full.
 DEPTH = 200
 # The words that a searching reader's question is held against.
@@ -79,7 +83,7 @@ def find_candidates(
     roles are turned round: the stored demands ask, and `query` is an achievement's own text with
     its document weights. The score of a pair is the same from either end.
     """
-    column = "query_terms" if asking else _COLUMNS.get(filters.reader, "terms")
+    column = "query_terms" if asking else _column(filters.reader)
     means = language_means(kind, filters.model_id) if len(query.vectors) else {}
     with transaction.atomic(), connection.cursor() as cursor:
         _plan(cursor, kind)
@@ -111,6 +115,10 @@ def find_candidates(
     ]
     ranked.sort(key=lambda candidate: (-candidate.score, candidate.listing_id))
     return ranked[:limit]
+
+
+def _column(reader: Tier | None) -> str:
+    return "terms" if reader is None else _COLUMNS.get(reader, "terms")
 
 
 def half_vector(vector: NDArray[np.float32]) -> str:
@@ -187,10 +195,12 @@ def _dense_leg(
         where += " AND r.language = %s"
         values.append(language)
     # A listing has several windows, and the best of them counts: ask for more rows than listings.
+    # Of what everybody may read there is mostly one.
+    rows = depth * 5 // 4 if filters.reader == Tier.PUBLIC else depth * 3
     cursor.execute(
         f"SELECT r.listing_id FROM matchmaking_{kind}vector r {where}"
         " ORDER BY r.vector <#> %s::halfvec LIMIT %s",
-        [*values, half_vector(vector), depth * 3],
+        [*values, half_vector(vector), rows],
     )
     unique = dict.fromkeys(pk for (pk,) in cursor.fetchall())
     return list(unique)[:depth]
@@ -258,17 +268,65 @@ def _lexical_leg(
     filters: Filters,
     depth: int,
 ) -> dict[int, float]:
+    """Return the listings that hold most of the words, with their scores.
+
+    For a comparison every row is scored. A reader's search looks, where the list is long, at
+    those rows alone that hold one of the words that weigh most; see `_heaviest`.
+    """
     # Of any model: words are the same, and while all is encoded anew they are what can be found.
     where, values = _where(kind, filters)
+    rows = f"matchmaking_{kind}index"
     if filters.reader is not None:
         where += " AND r.disclosure = l.disclosure"
+        words, newest = _heaviest(cursor, kind, terms)
+        if newest:
+            # A word in a third of all texts: the newest of them answer as well as any.
+            rows = (
+                f"(SELECT * FROM {rows} WHERE term_ids @> %s::int[]"
+                " ORDER BY listing_id DESC LIMIT %s)"
+            )
+            values = [words, POSTINGS, *values]
+        elif words:
+            where += " AND r.term_ids && %s::int[]"
+            values.append(words)
     query = sparse_vector(terms)
     cursor.execute(
-        f"SELECT r.listing_id, -(r.{column} <#> %s::sparsevec) FROM matchmaking_{kind}index r"
+        f"SELECT r.listing_id, -(r.{column} <#> %s::sparsevec) FROM {rows} r"
         f" {where} ORDER BY r.{column} <#> %s::sparsevec, r.listing_id LIMIT %s",
         [query, *values, query, depth],
     )
     return {pk: score for pk, score in cursor.fetchall() if score > 0}
+
+
+def _heaviest(cursor: Any, kind: str, terms: Mapping[int, float]) -> tuple[list[int], bool]:
+    """Return the words by which an index finds the rows worth scoring; none for a short list.
+
+    The rarest come first, as long as they stand in no more than `POSTINGS` rows together. What
+    holds only the rest scores less than what holds these: a row's share of a question is the sum
+    of its words' weights, and those left out are its lightest. True: even the rarest is so
+    common that not all of its rows can be scored.
+    """
+    cursor.execute("SELECT documents FROM matchmaking_corpusstatistics WHERE corpus = %s", [kind])
+    counted = cursor.fetchone()
+    if counted is None or counted[0] < EXACT_BELOW_ROWS:
+        return [], False
+    cursor.execute(
+        "SELECT term, documents FROM matchmaking_termfrequency"
+        " WHERE corpus_id = %s AND term = ANY(%s)",
+        [kind, list(terms)],
+    )
+    documents = dict(cursor.fetchall())
+    chosen: list[int] = []
+    total = 0
+    for term in sorted(terms, key=lambda term: (documents.get(term, 0), term)):
+        total += documents.get(term, 0)
+        if total > POSTINGS and any(documents.get(one) for one in chosen):
+            break
+        chosen.append(term)
+    rarest = max((documents.get(term, 0) for term in chosen), default=0)
+    if rarest > 2 * POSTINGS:
+        return [term for term in chosen if documents.get(term)], True
+    return chosen, False
 
 
 def _lexical_scores(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 
 from accounts.permissions import Tier
@@ -15,7 +17,8 @@ from matchmaking.retrieval.candidates import (
     find_candidates,
     language_means,
 )
-from matchmaking.retrieval.lexical import query_terms
+from matchmaking.retrieval.lexical import MAX_QUERY_TERMS
+from matchmaking.retrieval.spelling import put_right, reader_terms, variants
 from matchmaking.retrieval.statistics import load_statistics
 
 # A listing is about a question when its cosine stands out from the mean of all by this much.
@@ -35,10 +38,15 @@ def search(kind: str, text: str, tier: Tier, limit: int) -> SearchResult:
     Asks an encode worker for the meaning; falls back to words alone when none answers in time.
     Everybody searches only what they may read.
     """
-    answer = encode_in_worker(text)
-    tokens = words(text)
     tier = min(tier, Tier.MANAGERS)
-    terms = query_terms(tokens, load_statistics(kind, tokens, tier=tier))
+    groups = variants(words(text)[:MAX_QUERY_TERMS])
+    statistics = load_statistics(kind, {form for group in groups for form in group}, tier=tier)
+    asked = put_right(kind, groups, statistics, tier)
+    if asked.corrected:
+        meant = {form for group in asked.groups for form in group}
+        statistics = load_statistics(kind, meant, tier=tier)
+    terms = reader_terms(asked.groups, statistics)
+    answer = encode_in_worker(_meant(text, asked.corrected))
     vectors = np.empty((0, 0), np.float32) if answer is None else answer.vector.reshape(1, -1)
     if answer is None and not terms:
         return SearchResult([], by_meaning=False, fallback=True)
@@ -54,7 +62,19 @@ def search(kind: str, text: str, tier: Tier, limit: int) -> SearchResult:
         for candidate in found
         if candidate.lexical >= WORDS_RELEVANT or candidate.dense >= enough
     ]
-    return SearchResult(kept, by_meaning=answer is not None, fallback=answer is None)
+    return SearchResult(
+        kept,
+        by_meaning=answer is not None,
+        fallback=answer is None,
+        corrected=tuple(asked.corrected),
+    )
+
+
+def _meant(text: str, corrected: list[tuple[str, str]]) -> str:
+    """Return the text with its slips put right, for the encoder."""
+    for typed, meant in corrected:
+        text = re.sub(re.escape(typed), meant, text, flags=re.IGNORECASE)
+    return text
 
 
 def _enough(kind: str, answer: Answer, found: list[Candidate]) -> float:
