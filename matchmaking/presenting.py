@@ -1,8 +1,9 @@
 """How a match is told to one reader: in words, unmet first, and without names that are not theirs.
 
-Everything that a page shows of the other side passes through here. Evidence quotes come from
-texts, and an owner may have written its own name into one, so every quote, sentence and title is
-masked for a reader who may not see names.
+Everything that a page shows of the other side passes through here. Each field has its tier, and
+evidence knows the field it comes from: a row that rests on a closed one says so and no more, not
+even its verdict. Quotes come from texts, and an owner may have written its own name into one, so
+every quote, sentence and title is masked for a reader who may not see names.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import datetime as dt
 import re
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -22,13 +23,18 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from accounts.models import Organization, User
+from accounts.permissions import Tier
 from accounts.regions import region_name
 from accounts.templatetags.kq import day, wan, wan_range
 from accounts.workdays import working_days_left
+from catalog.details import Group, detail_groups, has_more
+from catalog.disclosure import RULES, Hidden, closed, shown, stricter, tier_of
+from catalog.files import FileList, files_for
 from catalog.indicators import Indicator, display
 from catalog.industries import industry_name
 from catalog.leaks import own_names
-from catalog.models import CooperationMode
+from catalog.models import AchievementNeed, CooperationMode, Exclusivity, IpExpectation
+from catalog.words import folded
 from catalog.workflow import ListingStatus
 from matchmaking import permissions
 from matchmaking.models import Match, MatchEvent, Review
@@ -158,8 +164,13 @@ class Reader:
     contacts: bool
     is_manager: bool = False
     is_operator: bool = False
-    # Descriptions are for members of verified organizations, also in a match.
-    descriptions: bool = True
+    # Of the sides that are not the reader's own.
+    tier: Tier = Tier.MANAGERS
+
+    @property
+    def descriptions(self) -> bool:
+        """Descriptions are for members of verified organizations, also in a match."""
+        return self.tier >= Tier.MEMBERS
 
     def hidden(self, match: Match) -> tuple[Organization, ...]:
         """Return the organizations that must not be named to this reader."""
@@ -174,19 +185,34 @@ class Reader:
     def may_name(self, side: str) -> bool:
         return self.names or side == self.side
 
+    def tier_of(self, side: str) -> Tier:
+        return Tier.INTRODUCED if side == self.side else self.tier
+
 
 def reader_of(user: User, match: Match) -> Reader:
     """Ask the rules once for a page about one match."""
     side = permissions.side_of(user, match)
-    verified = side is None or match.listing(side).owner.is_verified
+    if user.is_operator:
+        tier = Tier.INTRODUCED
+    elif side is None:
+        tier = Tier.MANAGERS
+    else:
+        tier = _side_tier(side, match)
     return Reader(
         side=side or "",
         names=permissions.names_visible(user, match),
         contacts=permissions.contacts_visible(user, match),
         is_manager=Review.objects.open_to(user).filter(match=match).exists(),
         is_operator=user.is_operator,
-        descriptions=user.is_operator or verified,
+        tier=tier,
     )
+
+
+def _side_tier(side: str, match: Match) -> Tier:
+    """Return what one side may read of the other's listing."""
+    if not match.listing(side).owner.is_verified:
+        return Tier.PUBLIC
+    return Tier.INTRODUCED if match.status == MatchStatus.INTRODUCED else Tier.MEMBERS
 
 
 def side_reader(side: str, match: Match) -> Reader:
@@ -196,7 +222,7 @@ def side_reader(side: str, match: Match) -> Reader:
         side=side,
         names=introduced,
         contacts=introduced,
-        descriptions=match.listing(side).owner.is_verified,
+        tier=_side_tier(side, match),
     )
 
 
@@ -205,6 +231,25 @@ def blind_title(match: Match) -> str:
     hidden = (match.demand.owner, match.achievement.owner)
     demand = mask_names(match.demand_revision.title, *hidden)
     return f"{demand} × {mask_names(match.achievement_revision.title, *hidden)}"
+
+
+# --- What is open -----------------------------------------------------------------------------
+
+
+def _revision(match: Match, side: str) -> Any:
+    return match.demand_revision if side == Side.DEMAND else match.achievement_revision
+
+
+def _tiers(match: Match, side: str) -> dict[str, str]:
+    """Return who may read what of a side: what was compared, under the stricter of the tiers
+    it had then and those of today."""
+    listing = match.listing(side)
+    return stricter(listing.kind, _revision(match, side).disclosure, listing.disclosure)
+
+
+def closed_keys(match: Match, side: str, reader: Reader) -> frozenset[str]:
+    """Return the keys of `catalog.disclosure.RULES` that this reader may not learn of a side."""
+    return closed(side, _tiers(match, side), reader.tier_of(side), names=reader.names)
 
 
 # --- Sides ------------------------------------------------------------------------------------
@@ -219,7 +264,9 @@ class SideView:
     version: int
     title: str
     summary: str
-    body: str
+    groups: list[Group]
+    has_more: bool
+    hidden: Mapping[str, Hidden]
     who: str
     is_named: bool
     is_own: bool
@@ -241,32 +288,38 @@ class SideView:
 
     @property
     def length(self) -> int:
-        return len(self.summary) + len(self.body)
+        details = (detail for group in self.groups for detail in group.details)
+        return len(self.summary) + sum(len(detail.text) for detail in details)
 
 
 def side_view(match: Match, side: str, reader: Reader) -> SideView:
     listing = match.listing(side)
-    revision: Any = match.demand_revision if side == Side.DEMAND else match.achievement_revision
+    reading = shown(
+        _revision(match, side),
+        reader.tier_of(side),
+        names=reader.names,
+        under=_tiers(match, side),
+    )
     owner = listing.owner
     named = reader.may_name(side)
     hidden = reader.hidden(match)
     return SideView(
         side=side,
         listing=listing,
-        version=revision.version,
-        title=mask_names(revision.title, *hidden),
-        summary=mask_names(revision.summary, *hidden),
-        body=mask_names(revision.body, *hidden)
-        if reader.descriptions or side == reader.side
-        else "",
+        version=reading.version,
+        title=mask_names(reading.title, *hidden),
+        summary=mask_names(reading.summary, *hidden),
+        groups=detail_groups(reading, lambda text: mask_names(text, *hidden)),
+        has_more=has_more(reading),
+        hidden=reading.hidden,
         who=owner.name if named else owner.blind(),
         is_named=named,
         is_own=side == reader.side,
         region=owner.province() if named else "",
-        trl=revision.trl,
-        money_min=revision.money_min,
-        money_max=revision.money_max,
-        modes=[CooperationMode(mode).label for mode in revision.modes],
+        trl=reading.trl,
+        money_min=reading.money_min,
+        money_max=reading.money_max,
+        modes=[CooperationMode(mode).label for mode in reading.modes],
         organization=owner if named else None,
         contact=owner if named and reader.contacts else None,
     )
@@ -278,6 +331,15 @@ def both_sides(match: Match, reader: Reader) -> list[SideView]:
 
 def other_side(side: str) -> Side:
     return Side.ACHIEVEMENT if side == Side.DEMAND else Side.DEMAND
+
+
+def side_files(user: User, match: Match, reader: Reader) -> list[tuple[StrOrPromise, FileList]]:
+    """Return the files of each side that is not the reader's own, as far as they get them."""
+    return [
+        (side.label, found)
+        for side in (Side.DEMAND, Side.ACHIEVEMENT)
+        if side != reader.side and (found := files_for(user, match.listing(side)))
+    ]
 
 
 # --- Clocks -----------------------------------------------------------------------------------
@@ -302,24 +364,32 @@ def due_group(due_on: dt.date, today: dt.date) -> Due:
 
 # --- Evidence ---------------------------------------------------------------------------------
 
-VERDICTS = ("unmet", "partly", "unknown", "met")
+VERDICTS = ("unmet", "partly", "unknown", "closed", "met")
 # In lists the reader wants to know what speaks against a match, then what for it, then the rest.
-_TALLY_ORDER = ("unmet", "partly", "met", "unknown")
+_TALLY_ORDER = ("unmet", "partly", "met", "unknown", "closed")
 
 _VERDICT_LABELS = {
     "met": gettext_lazy("Met"),
     "partly": gettext_lazy("Partly met"),
     "unmet": gettext_lazy("Not met"),
     "unknown": gettext_lazy("Not stated"),
+    "closed": gettext_lazy("Not open to you"),
 }
 _VERDICT_ICONS = {
     "met": "circle-check",
     "partly": "circle-half-2",
     "unmet": "circle-x",
     "unknown": "help-circle",
+    "closed": "lock",
 }
 # Modifiers of the style sheet.
-_VERDICT_CLASSES = {"met": "met", "partly": "part", "unmet": "unmet", "unknown": "unk"}
+_VERDICT_CLASSES = {
+    "met": "met",
+    "partly": "part",
+    "unmet": "unmet",
+    "unknown": "unk",
+    "closed": "unk",
+}
 
 
 @dataclass(frozen=True)
@@ -347,7 +417,63 @@ _CONSTRAINTS = {
     "modes": gettext_lazy("Cooperation"),
     "deadline": gettext_lazy("Deadline"),
     "region": gettext_lazy("Region"),
+    "exclusivity": gettext_lazy("Exclusivity"),
+    "ip": gettext_lazy("Intellectual property"),
 }
+# What of the demand a row of each kind is about; what everybody reads is not among them.
+_ASKED = {
+    "indicator": "indicators",
+    "trl": "trl",
+    "budget": "money",
+    "deadline": "deadline",
+    "exclusivity": "exclusivity",
+    "ip": "ip_expectation",
+}
+
+
+def _key(source: Mapping[str, Any]) -> str:
+    """Return the key of the achievement's field that a source names, "" for what all may read."""
+    match source.get("kind"):
+        case "body":
+            return "body"
+        case "indicators":
+            return "indicators"
+        case "text" | "field":
+            field = str(source.get("field", ""))
+            return field if field in RULES[Side.ACHIEVEMENT] else ""
+    return ""
+
+
+def closed_by(
+    row: Mapping[str, Any], demand: frozenset[str], achievement: frozenset[str]
+) -> tuple[str, str] | None:
+    """Return the side and the key of a closed field that a row rests on, None where all is open.
+
+    A row that is closed has no verdict either: who changes what they ask for and looks again
+    would find the figure by it.
+    """
+    asked = _ASKED.get(str(row.get("kind")))
+    if asked in demand:
+        return Side.DEMAND, asked
+    key = _key(row.get("source") or {})
+    return (Side.ACHIEVEMENT, key) if key in achievement else None
+
+
+def _open_part(row: dict[str, Any], achievement: frozenset[str]) -> dict[str, Any]:
+    """Return a row without a quote and needs that come from closed fields of the achievement."""
+    if row.get("quote"):
+        source = row.get("source") or {}
+        # Rows of an earlier engine do not say where a quote beside a field stands.
+        quoted = row.get("quoted") or (
+            {"kind": "body"} if source.get("kind") == "field" else source
+        )
+        if _key(quoted) in achievement:
+            row = {**row, "quote": "", "marks": []}
+    stated = row.get("stated")
+    if stated and "needs" in stated and "needs" in achievement:
+        rest = {name: value for name, value in stated.items() if name != "needs"}
+        row = {**row, "stated": rest or None}
+    return row
 
 
 def constraint_name(row: dict[str, Any]) -> str:
@@ -363,6 +489,10 @@ def requirement_text(row: dict[str, Any]) -> str:
         return wan_range(asked.get("money_min"), asked.get("money_max"))
     if kind == "deadline":
         return _("by %(day)s") % {"day": day(dt.date.fromisoformat(asked["deadline"]))}
+    if kind == "exclusivity":
+        return str(Exclusivity(asked["exclusivity"]).label)
+    if kind == "ip":
+        return str(IpExpectation(asked["ip_expectation"]).label)
     return _fact_text(kind, asked)
 
 
@@ -372,7 +502,7 @@ def stated_text(row: dict[str, Any]) -> str:
     if not stated:
         return ""
     if kind == "trl":
-        return f"TRL {stated['trl']}"
+        return _maturity_text(stated)
     if kind == "budget":
         return wan_range(stated.get("money_min"), stated.get("money_max"))
     if kind == "deadline":
@@ -384,9 +514,19 @@ def stated_text(row: dict[str, Any]) -> str:
     return _fact_text(kind, stated)
 
 
+def _maturity_text(stated: dict[str, Any]) -> str:
+    level = f"TRL {stated['trl']}" if "trl" in stated else ""
+    needs = _(", ").join(str(AchievementNeed(need).label) for need in stated.get("needs", ()))
+    if not needs:
+        return level
+    if not level:
+        return _("still needs %(needs)s") % {"needs": needs}
+    return _("%(level)s, still needs %(needs)s") % {"level": level, "needs": needs}
+
+
 def _fact_text(kind: str, fact: dict[str, Any]) -> str:
     """Put a fact that both sides state alike into words."""
-    if kind == "modes":
+    if kind in ("modes", "exclusivity", "ip"):
         labels = [str(CooperationMode(mode).label) for mode in fact["modes"]]
         return _(", ").join(labels)
     if kind == "region":
@@ -402,6 +542,7 @@ _FIELDS = {
     "money": gettext_lazy("its price"),
     "modes": gettext_lazy("its cooperation modes"),
     "region": gettext_lazy("its region"),
+    "needs": gettext_lazy("what it still needs"),
 }
 
 
@@ -411,6 +552,8 @@ def source_text(row: dict[str, Any]) -> str:
     match source.get("kind"):
         case "body":
             return _("paragraph %(number)d of its description") % {"number": source["paragraph"]}
+        case "text" if source.get("field") in RULES[Side.ACHIEVEMENT]:
+            return str(RULES[Side.ACHIEVEMENT][source["field"]].label)
         case "summary":
             return _("its summary")
         case "indicators":
@@ -462,37 +605,66 @@ class GridRow:
     stated: str
     source: str
     gap: str
+    closed: str = ""  # to whom it is open, where it is not to this reader
 
 
 def grid_rows(match: Match, reader: Reader) -> list[GridRow]:
     """Return the constraints of the demand with what the achievement says to them.
 
-    Unmet first, then partly, unknown and met; inside each the must-haves come first.
+    Unmet first, then partly, unknown, closed and met; inside each the must-haves come first.
     """
     hidden = reader.hidden(match)
-
-    def quote(row: dict[str, Any]) -> SafeString:
-        # Quotes are the achievement's words.
-        described = (row.get("source") or {}).get("kind") == "body"
-        if described and not reader.descriptions and reader.side != Side.ACHIEVEMENT:
-            return SafeString("")
-        return marked(segments(row.get("quote", ""), row.get("marks", ()), hidden))
-
-    rows = [
-        GridRow(
-            kind=row.get("kind", ""),
-            name=mask_names(constraint_name(row), *hidden),
-            requirement=mask_names(requirement_text(row), *hidden),
-            hard=row.get("hard"),
-            verdict=Verdict(row["verdict"] if row["verdict"] in _VERDICT_LABELS else "unknown"),
-            quote=quote(row),
-            stated=mask_names(stated_text(row), *hidden),
-            source=source_text(row),
-            gap=mask_names(gap_text(row), *hidden),
+    closed = {side: closed_keys(match, side, reader) for side in (Side.DEMAND, Side.ACHIEVEMENT)}
+    rows: list[GridRow] = []
+    for stored in match.grid:
+        if by := closed_by(stored, closed[Side.DEMAND], closed[Side.ACHIEVEMENT]):
+            row = _closed_row(match, stored, *by, hidden)
+            # How many indicators are asked for is closed with them.
+            if row not in rows:
+                rows.append(row)
+            continue
+        open_part = _open_part(stored, closed[Side.ACHIEVEMENT])
+        known = stored["verdict"] in _VERDICT_LABELS
+        rows.append(
+            GridRow(
+                kind=stored.get("kind", ""),
+                name=mask_names(constraint_name(stored), *hidden),
+                requirement=mask_names(requirement_text(stored), *hidden),
+                hard=stored.get("hard"),
+                verdict=Verdict(stored["verdict"] if known else "unknown"),
+                quote=marked(segments(open_part.get("quote", ""), stored.get("marks", ()), hidden)),
+                stated=mask_names(stated_text(open_part), *hidden),
+                source=source_text(stored),
+                gap=mask_names(gap_text(stored), *hidden),
+            )
         )
-        for row in match.grid
-    ]
     return sorted(rows, key=lambda row: (VERDICTS.index(row.verdict.key), not row.hard))
+
+
+def _closed_row(
+    match: Match,
+    row: dict[str, Any],
+    side: str,
+    key: str,
+    hidden: Iterable[Organization],
+) -> GridRow:
+    """Say that something is stated, and to whom it is open. The reader's own words stay."""
+    asked = side == Side.ACHIEVEMENT
+    rule = RULES[side][key]
+    tier = tier_of(side, key, _tiers(match, side))
+    name = constraint_name(row) if asked else str(rule.label)
+    return GridRow(
+        kind=row.get("kind", ""),
+        name=mask_names(name, *hidden),
+        requirement=mask_names(requirement_text(row), *hidden) if asked else "",
+        hard=row.get("hard") if asked else None,
+        verdict=Verdict("closed"),
+        quote=SafeString(""),
+        stated="",
+        source="",
+        gap="",
+        closed=Hidden(key, rule.label, tier, rule.names).who,
+    )
 
 
 def tally(rows: Iterable[GridRow]) -> list[Verdict]:
@@ -516,16 +688,24 @@ def worst_gap(rows: Sequence[GridRow]) -> str:
             return _("%(text)s; %(gap)s") % {"text": text, "gap": worst.gap} if worst.gap else text
     silent = [row.name for row in rows if row.verdict.key == "unknown"]
     if silent:
-        names = _(", ").join(silent[:4])
-        if len(silent) > 4:
-            return _("Not stated: %(names)s and %(more)d more") % {
-                "names": names,
-                "more": len(silent) - 4,
-            }
-        return _("Not stated: %(names)s") % {"names": names}
+        return _("Not stated: %(names)s") % {"names": _some(silent)}
+    if withheld := [row.name for row in rows if row.verdict.key == "closed"]:
+        return _("Not open to you: %(names)s") % {"names": _some(withheld)}
     if any(row.verdict.key != "met" for row in rows):
         return _("Everything is met but the region")
     return _("Every requirement is met") if rows else ""
+
+
+def _some(names: Sequence[str]) -> str:
+    """Join the first few of many names."""
+    joined = _(", ").join(names[:4])
+    if len(names) <= 4:
+        return joined
+    return _("%(names)s and %(more)d more") % {"names": joined, "more": len(names) - 4}
+
+
+# Pairs that a page shows.
+PAIRS = 3
 
 
 @dataclass(frozen=True)
@@ -536,9 +716,9 @@ class Pair:
 
 
 def sentence_pairs(match: Match, reader: Reader) -> list[Pair]:
-    if not reader.descriptions:
-        return []
+    """Return the closest sentences among those that the reader may read."""
     hidden = reader.hidden(match)
+    closed = {side: closed_keys(match, side, reader) for side in (Side.DEMAND, Side.ACHIEVEMENT)}
     return [
         Pair(
             marked(segments(pair["demand"], pair.get("demand_marks", ()), hidden)),
@@ -546,7 +726,9 @@ def sentence_pairs(match: Match, reader: Reader) -> list[Pair]:
             float(pair.get("score", 0)),
         )
         for pair in match.pairs
-    ]
+        # An earlier engine did not note the fields; then it may be the description.
+        if not any(pair.get("fields", {}).get(side, "body") in closed[side] for side in closed)
+    ][:PAIRS]
 
 
 @dataclass(frozen=True)
@@ -567,20 +749,48 @@ _PART_LABELS: dict[str, StrOrPromise] = {
 }
 
 
-def score_parts(match: Match) -> list[Part]:
-    """Return the parts of the score that either side says anything about."""
+# The kinds of rows that a part of the score is made of.
+_PART_ROWS = {"indicators": "indicator", "trl": "trl", "money": "budget"}
+
+
+def score_parts(match: Match, reader: Reader) -> list[Part]:
+    """Return the parts of the score that either side says anything about, as far as it is open."""
+    demand = closed_keys(match, Side.DEMAND, reader)
+    achievement = closed_keys(match, Side.ACHIEVEMENT, reader)
+    kinds = {row.get("kind") for row in match.grid if closed_by(row, demand, achievement)}
     return [
         Part(label, round(100 * min(max(float(match.parts[key]), 0.0), 1.0)))
         for key, label in _PART_LABELS.items()
-        if match.parts.get(key) is not None
+        if match.parts.get(key) is not None and _PART_ROWS.get(key) not in kinds
     ]
 
 
 def shared_terms(match: Match, reader: Reader) -> list[str]:
-    if not reader.descriptions:
-        return []
+    """Return the words that both sides use in what the reader may read."""
     hidden = reader.hidden(match)
-    return [word for word in map(str, match.terms) if not names_any(word, hidden)]
+    texts = [
+        _open_words(match, side, reader)
+        for side in (Side.DEMAND, Side.ACHIEVEMENT)
+        if closed_keys(match, side, reader)
+    ]
+    return [
+        word
+        for word in map(str, match.terms)
+        if not names_any(word, hidden) and all(folded(word) in text for text in texts)
+    ]
+
+
+def _open_words(match: Match, side: str, reader: Reader) -> str:
+    reading = shown(
+        _revision(match, side),
+        reader.tier_of(side),
+        names=reader.names,
+        under=_tiers(match, side),
+    )
+    texts = [reading.title, reading.summary, *reading.keywords]
+    texts += [row.get("name", "") for row in reading.indicators]
+    texts += [detail.text for group in detail_groups(reading) for detail in group.details]
+    return folded("\n".join(texts))
 
 
 # --- What happened ----------------------------------------------------------------------------

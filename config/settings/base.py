@@ -296,7 +296,7 @@ MATCH_TOP_K = env.integer("MATCH_TOP_K", 20, minimum=1, maximum=200)
 # A pair whose final score is below this is not worth a manager's time.
 MATCH_FLOOR = env.decimal("MATCH_FLOOR", 0.86)
 # Stored with each match; raise it when a change of the engine should re-match everything.
-ENGINE_VERSION = "1"
+ENGINE_VERSION = "2"
 # At most this many matches of one demand are with managers at a time, so that every demand has
 # its turn.
 REVIEWS_PER_DEMAND = env.integer("REVIEWS_PER_DEMAND", 3, minimum=1, maximum=50)

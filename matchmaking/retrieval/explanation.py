@@ -2,6 +2,7 @@
 
 Everything here is a pure function of the two listings, so that a match can be explained again
 from its revisions. Rows carry codes and figures and never a sentence; pages put them into words.
+Every row and every sentence says which field it comes from: not every reader may read it.
 A quote stands in the achievement's text letter by letter, or it is an indicator row as it is
 shown on the achievement's page; nothing is said to be unmet unless a stated figure says so.
 """
@@ -81,7 +82,13 @@ class Side:
     modes: tuple[str, ...] = ()
     region: str = ""
     keywords: tuple[str, ...] = ()
+    # The texts beside the description, each with the name of its field.
+    texts: tuple[tuple[str, str], ...] = ()
     deadline: date | None = None
+    exclusivity: str = ""
+    ip_expectation: str = ""
+    needs: tuple[str, ...] = ()
+    encumbrances: str = ""
 
 
 # --- Sentences --------------------------------------------------------------------------------
@@ -131,25 +138,30 @@ class _Passage(NamedTuple):
 
     text: str
     folded: str
-    kind: str
-    paragraph: int  # of the body, as a reader counts them; 0 elsewhere
+    kind: str  # "summary", "body" or the field of another text
+    paragraph: int  # as a reader counts them; 0 in the summary
     quantities: tuple[Quantity, ...]
 
     @property
     def source(self) -> Row:
+        if self.kind == "summary":
+            return {"kind": "summary"}
         if self.kind == "body":
             return {"kind": "body", "paragraph": self.paragraph}
-        return {"kind": self.kind}
+        return {"kind": "text", "field": self.kind, "paragraph": self.paragraph}
 
 
 @lru_cache(maxsize=512)
-def _passages(summary: str, body: str) -> tuple[_Passage, ...]:
+def _passages(
+    summary: str, body: str, texts: tuple[tuple[str, str], ...] = ()
+) -> tuple[_Passage, ...]:
     """Return the sentences of an achievement. Cached: one achievement meets many demands."""
     found: list[_Passage] = []
     paragraphs = [("summary", 0, summary[:MAX_SCAN])]
-    # Paragraphs are lines that hold anything, as the page shows them.
-    lines = [line for line in body[:MAX_SCAN].splitlines() if line.strip()]
-    paragraphs += [("body", number, line) for number, line in enumerate(lines, start=1)]
+    for field, text in (("body", body), *texts):
+        # Paragraphs are lines that hold anything, as the page shows them.
+        lines = [line for line in text[:MAX_SCAN].splitlines() if line.strip()]
+        paragraphs += [(field, number, line) for number, line in enumerate(lines, start=1)]
     for kind, number, paragraph in paragraphs:
         for start, end in _sentence_spans(paragraph):
             if len(found) == MAX_SENTENCES:
@@ -793,9 +805,10 @@ def constraint_grid(demand: Side, achievement: Side, *, start: date | None = Non
     counts; without it a duration is quoted and not judged.
 
     A row: kind, name (of an indicator, as its owner wrote it), requirement and stated (raw
-    parts, `stated` None where nothing is), hard, verdict, quote with marks, source, gap.
+    parts, `stated` None where nothing is), hard, verdict, quote with marks, source, gap; and
+    `quoted`, where the quote is from another field than what is stated.
     """
-    passages = _passages(achievement.summary, achievement.body)
+    passages = _passages(achievement.summary, achievement.body, achievement.texts)
     rows = [_indicator_row(required, achievement, passages) for required in demand.indicators]
     for row in (
         _trl_row(demand, achievement, passages),
@@ -803,6 +816,8 @@ def constraint_grid(demand: Side, achievement: Side, *, start: date | None = Non
         _modes_row(demand, achievement),
         _region_row(demand, achievement),
         _deadline_row(demand, passages, start),
+        _exclusivity_row(demand, achievement),
+        _ip_row(demand, achievement),
     ):
         if row is not None:
             rows.append(row)
@@ -821,6 +836,7 @@ def _row(
     quote: str = "",
     marks: Marks | None = None,
     source: Row | None = None,
+    quoted: Row | None = None,
     gap: Row | None = None,
 ) -> Row:
     return {
@@ -833,6 +849,7 @@ def _row(
         "quote": quote,
         "marks": marks or [],
         "source": source or {"kind": "none"},
+        "quoted": quoted,
         "gap": gap,
     }
 
@@ -884,11 +901,16 @@ _STAGE = re.compile(
 )
 
 
+# What an achievement needs before it is of use; money it needs in any case.
+_STEPS = ("proof", "pilot")
+
+
 def _trl_row(demand: Side, achievement: Side, passages: Sequence[_Passage]) -> Row | None:
     if demand.trl is None:
         return None
     level = achievement.trl
     source: Row = {"kind": "field", "field": "trl"}
+    quoted: Row | None = None
     quote, marks = "", list[list[int]]()
     for pattern in (_TRL, _STAGE):
         found = next(
@@ -906,9 +928,19 @@ def _trl_row(demand: Side, achievement: Side, passages: Sequence[_Passage]) -> R
         elif level is None:
             continue
         quote, marks = _quote(passage.text, [match.span()])
+        quoted = passage.source
         break
+    # What it needs says how it gets there: a pilot line, a proof.
+    needs = [need for need in achievement.needs if need in _STEPS]
     if level is None:
-        return _row("trl", {"trl": demand.trl}, hard=True, verdict="unknown")
+        return _row(
+            "trl",
+            {"trl": demand.trl},
+            hard=True,
+            verdict="unknown",
+            stated={"needs": needs} if needs else None,
+            source={"kind": "field", "field": "needs"} if needs else None,
+        )
     short = demand.trl - level
     verdict: Verdict = "met" if short <= 0 else "partly" if short <= TRL_NEAR else "unmet"
     return _row(
@@ -916,10 +948,11 @@ def _trl_row(demand: Side, achievement: Side, passages: Sequence[_Passage]) -> R
         {"trl": demand.trl},
         hard=True,
         verdict=verdict,
-        stated={"trl": level},
+        stated={"trl": level, "needs": needs} if needs else {"trl": level},
         quote=quote,
         marks=marks,
         source=source,
+        quoted=quoted,
         gap=_gap(short, "TRL", None) if short > 0 else None,
     )
 
@@ -945,7 +978,7 @@ def _budget_row(demand: Side, achievement: Side, passages: Sequence[_Passage]) -
         missed = low - ceiling
         verdict = "partly" if missed <= MONEY_TOLERANCE * ceiling else "unmet"
         gap = _money_gap(missed, ceiling)
-    quote, marks = _money_quote(passages, {low, high} - {None})
+    quote, marks, quoted = _money_quote(passages, {low, high} - {None})
     return _row(
         "budget",
         requirement,
@@ -955,11 +988,14 @@ def _budget_row(demand: Side, achievement: Side, passages: Sequence[_Passage]) -
         quote=quote,
         marks=marks,
         source={"kind": "field", "field": "money"},
+        quoted=quoted,
         gap=gap,
     )
 
 
-def _money_quote(passages: Sequence[_Passage], sums: set[int | None]) -> tuple[str, Marks]:
+def _money_quote(
+    passages: Sequence[_Passage], sums: set[int | None]
+) -> tuple[str, Marks, Row | None]:
     """Return the sentence that names the very sum that stands in the price field."""
     for passage in passages:
         for quantity in passage.quantities:
@@ -967,8 +1003,8 @@ def _money_quote(passages: Sequence[_Passage], sums: set[int | None]) -> tuple[s
             if quantity.high is not None:
                 stated.add(convert(quantity.high, quantity.unit, "元"))
             if quantity.unit and stated & sums:
-                return _quote(passage.text, [(quantity.words, quantity.end)])
-    return "", []
+                return *_quote(passage.text, [(quantity.words, quantity.end)]), passage.source
+    return "", [], None
 
 
 def _money_gap(missed: int, ceiling: int) -> Row:
@@ -1041,7 +1077,70 @@ def _deadline_row(demand: Side, passages: Sequence[_Passage], start: date | None
             if far > REACH or _NO_DELIVERY.search(around):
                 continue
             return _deadline_verdict(demand.deadline, days, passage, quantity, start)
-    return None
+    # How mature it is does not tell how long it takes.
+    requirement = {"deadline": demand.deadline.isoformat()}
+    return _row("deadline", requirement, hard=False, verdict="unknown")
+
+
+# Rights that somebody has already.
+_GRANTED = re.compile(
+    "独占|独家|排他|已许可|已授权|许可给|许可予|授权给|质押|共有|exclusive|licen[sc]ed|pledged|co-?owned"
+)
+_NOT_GRANTED = re.compile(r"无|没有|未|不存在|\bno\b|\bnot\b|\bnone\b|without")
+
+
+def _exclusivity_row(demand: Side, achievement: Side) -> Row | None:
+    """Compare a wish to be the only user with what others hold, and with what is offered.
+
+    A transfer leaves no other; a licence may be exclusive or not, and is asked about.
+    """
+    if demand.exclusivity not in ("field", "full"):
+        return None
+    requirement = {"exclusivity": demand.exclusivity}
+    modes: Row = {"modes": list(achievement.modes)}
+    for passage in _passages("", "", (("encumbrances", achievement.encumbrances),)):
+        granted = _GRANTED.search(passage.folded)
+        if granted is None or _NOT_GRANTED.search(passage.folded, 0, granted.end()):
+            continue
+        quote, marks = _quote(passage.text, [granted.span()])
+        return _row(
+            "exclusivity",
+            requirement,
+            hard=False,
+            verdict="partly",
+            quote=quote,
+            marks=marks,
+            source=passage.source,
+        )
+    return _row(
+        "exclusivity",
+        requirement,
+        hard=False,
+        verdict="met" if "transfer" in achievement.modes else "unknown",
+        stated=modes if achievement.modes else None,
+        source={"kind": "field", "field": "modes"} if achievement.modes else None,
+    )
+
+
+def _ip_row(demand: Side, achievement: Side) -> Row | None:
+    """Compare who is to own the result with what is offered; mostly the contract decides."""
+    wish = demand.ip_expectation
+    if wish not in ("own", "shared", "licensed"):
+        return None
+    modes = achievement.modes
+    verdict: Verdict = "unknown"
+    if (wish == "own" and "transfer" in modes) or (wish == "licensed" and "license" in modes):
+        verdict = "met"
+    elif wish == "own" and modes == ("license",):
+        verdict = "partly"  # a licence is for use, not for owning
+    return _row(
+        "ip",
+        {"ip_expectation": wish},
+        hard=False,
+        verdict=verdict,
+        stated={"modes": list(modes)} if modes else None,
+        source={"kind": "field", "field": "modes"} if modes else None,
+    )
 
 
 def _clause(text: str, start: int, end: int, reach: int = 16) -> str:
@@ -1152,13 +1251,19 @@ def _telling(word: str) -> bool:
     return 2 <= len(word) <= MAX_KEYWORD and any(char.isalpha() for char in word)
 
 
-def _own_sentences(side: Side, limit: int) -> list[str]:
-    """Return a listing's sentences, each once; its title where it has hardly a text."""
-    texts = [*split_sentences(side.summary, limit), *split_sentences(side.body, limit)]
-    long_enough = [text for text in texts if sum(map(str.isalnum, text)) >= 6]
-    if len(long_enough) < 2:
-        long_enough = [*split_sentences(side.title, 1), *long_enough]
-    return list(dict.fromkeys(long_enough))[:limit]
+def _own_sentences(side: Side, limit: int) -> list[tuple[str, str]]:
+    """Return a listing's sentences, each once, with the first field that holds it.
+
+    The title is one of them where there is hardly a text.
+    """
+    found: dict[str, str] = {}
+    for field, text in (("summary", side.summary), ("body", side.body), *side.texts):
+        for sentence in split_sentences(text, limit):
+            if sum(map(str.isalnum, sentence)) >= 6:
+                found.setdefault(sentence, field)
+    if len(found) < 2:
+        found = {**dict.fromkeys(split_sentences(side.title, 1), "title"), **found}
+    return list(found.items())[:limit]
 
 
 def sentence_pairs(
@@ -1173,13 +1278,15 @@ def sentence_pairs(
 ) -> list[Row]:
     """Return the k closest pairs of sentences, each sentence in one pair only.
 
-    `encode` is called once with the sentences of both sides; `words` finds what is marked.
+    `encode` is called once with the sentences of both sides; `words` finds what is marked. A pair
+    names the field of either sentence.
     Pairs under `floor`, a cosine, are left out: no evidence is better than a strained one.
     """
     ours, theirs = _own_sentences(demand, limit), _own_sentences(achievement, limit)
     if not ours or not theirs or k < 1:
         return []
-    vectors = np.asarray(encode([*ours, *theirs]), dtype=np.float64)
+    sentences = [sentence for sentence, _field in (*ours, *theirs)]
+    vectors = np.asarray(encode(sentences), dtype=np.float64)
     norms = np.linalg.norm(vectors, axis=1, keepdims=True)
     with np.errstate(divide="ignore", invalid="ignore"):
         vectors = vectors / norms
@@ -1195,7 +1302,8 @@ def sentence_pairs(
             break
         cosines[left, :] = -1.0
         cosines[:, right] = -1.0
-        pairs.append(_pair(ours[left], theirs[right], score, words))
+        pair = _pair(ours[left][0], theirs[right][0], score, words)
+        pairs.append(pair | {"fields": {"demand": ours[left][1], "achievement": theirs[right][1]}})
     return pairs
 
 

@@ -11,7 +11,9 @@ from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
+from accounts.permissions import Tier
 from accounts.workdays import add_working_days
+from catalog.disclosure import shown
 from catalog.models import Achievement, Demand, Listing, revision_model
 from catalog.words import words
 from catalog.workflow import ListingStatus
@@ -43,11 +45,13 @@ from matchmaking.retrieval.explanation import (
 from matchmaking.retrieval.lexical import says_something, term_id
 from matchmaking.retrieval.ranking import MAX_BONUS, Ranked, rank
 from matchmaking.retrieval.statistics import load_statistics
-from matchmaking.retrieval.texts import full_text
+from matchmaking.retrieval.texts import DETAILS, full_text
 from matchmaking.workflow import OPEN, MatchStatus, ReviewStatus
 
 # Candidates that are compared field by field: three times what is kept.
 POOL = 60
+# Sentence pairs that are kept of a match: the first few that a reader may read are shown.
+PAIRS = 8
 # Demands whose list a new achievement may enter: more than this many have it near their top.
 REVERSE_DEPTH = 200
 # In these a listing has left and may come back: its open matches wait.
@@ -66,7 +70,8 @@ class Outcome(NamedTuple):
 
 
 def listing_side(listing: Listing) -> Side:
-    """Return a listing as the explanation reads it."""
+    """Return a listing as the explanation reads it: without what is for the introduction."""
+    listing = shown(listing, Tier.MANAGERS)
     return Side(
         title=listing.title,
         summary=listing.summary,
@@ -78,7 +83,14 @@ def listing_side(listing: Listing) -> Side:
         modes=tuple(listing.modes),
         region=listing.region,
         keywords=tuple(listing.keywords),
-        deadline=None,
+        texts=tuple(
+            (name, text) for name in DETAILS[listing.kind] if (text := getattr(listing, name))
+        ),
+        deadline=getattr(listing, "deadline", None),
+        exclusivity=getattr(listing, "exclusivity", ""),
+        ip_expectation=getattr(listing, "ip_expectation", ""),
+        needs=tuple(getattr(listing, "needs", ())),
+        encumbrances=getattr(listing, "encumbrances", ""),
     )
 
 
@@ -152,7 +164,7 @@ def rank_all(
         achievement = achievements.get(candidate.listing_id)
         if achievement is None:
             continue
-        grid = constraint_grid(wanted, listing_side(achievement))
+        grid = constraint_grid(wanted, listing_side(achievement), start=timezone.localdate())
         grids[achievement.pk] = grid
         ranked.append(rank(demand=demand, achievement=achievement, candidate=candidate, grid=grid))
     ranked.sort(key=lambda item: (-item.score, item.candidate.listing_id))
@@ -373,7 +385,7 @@ def explain(*, demand_id: int, encoder: Encoder) -> int:
 
     for match in todo:
         pairs = sentence_pairs(
-            listing_side(match.demand), listing_side(match.achievement), encode, words
+            listing_side(match.demand), listing_side(match.achievement), encode, words, k=PAIRS
         )
         # Not if another run has brought other texts meanwhile.
         Match.objects.filter(

@@ -20,8 +20,10 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods, require_safe
 
 from accounts.http import UserRequest
+from accounts.permissions import Tier
 from accounts.templatetags.kq import day
 from accounts.workdays import add_working_days, working_days_left
+from catalog.disclosure import closed, stricter
 from catalog.models import Listing
 from catalog.permissions import can_edit
 from matchmaking import permissions, presenting
@@ -223,16 +225,25 @@ class Narrowing:
         return worst if worst is not None and worst.stated * 2 < self.total else None
 
 
-def _narrowing(matches: QuerySet[Match]) -> Narrowing:
-    """Count, over the present matches of a demand, which requirement is the narrow one."""
-    grids = list(
+def _narrowing(matches: QuerySet[Match], *, verified: bool) -> Narrowing:
+    """Count, over the present matches of a demand, which requirement is the narrow one.
+
+    What an achievement keeps closed counts as not stated: of one match alone, the count is the
+    verdict.
+    """
+    stored = list(
         matches.exclude(status=MatchStatus.SUPERSEDED)
         .order_by("rank")
-        .values_list("grid", flat=True)
+        .values_list(
+            "grid", "status", "achievement_revision__disclosure", "achievement__disclosure"
+        )
     )
-    result = Narrowing(total=len(grids))
+    result = Narrowing(total=len(stored))
     by_key: dict[tuple[str, str], Narrow] = {}
-    for grid in grids:
+    for grid, status, then, today in stored:
+        tier = Tier.INTRODUCED if status == MatchStatus.INTRODUCED else Tier.MEMBERS
+        tiers = stricter(Side.ACHIEVEMENT, then, today)
+        closed_there = closed(Side.ACHIEVEMENT, tiers, tier if verified else Tier.PUBLIC)
         for row in grid:
             name = presenting.constraint_name(row)
             requirement = presenting.requirement_text(row)
@@ -240,6 +251,8 @@ def _narrowing(matches: QuerySet[Match]) -> Narrowing:
                 (name, requirement), Narrow(name, requirement, row.get("hard"))
             )
             entry.total += 1
+            if presenting.closed_by(row, frozenset(), closed_there):
+                continue
             entry.met += row["verdict"] == "met"
             entry.stated += row["verdict"] != "unknown"
     result.rows = list(by_key.values())
@@ -261,7 +274,9 @@ def _listing_matches(request: UserRequest, kind: str, number: str) -> HttpRespon
         request.GET.get("page")
     )
     engine = _engine_state(listing)
-    narrowing = _narrowing(matches) if kind == Side.DEMAND and not engine.pending else Narrowing()
+    narrowing = Narrowing()
+    if kind == Side.DEMAND and not engine.pending:
+        narrowing = _narrowing(matches, verified=listing.owner.is_verified)
     context: dict[str, Any] = {
         "listing": listing,
         "kind": kind,
@@ -318,7 +333,7 @@ def evidence(match: Match, reader: presenting.Reader) -> dict[str, Any]:
         "gap": presenting.worst_gap(rows),
         "pairs": presenting.sentence_pairs(match, reader),
         "terms": presenting.shared_terms(match, reader),
-        "parts": presenting.score_parts(match),
+        "parts": presenting.score_parts(match, reader),
         "percent": presenting.score_percent(match),
     }
 
@@ -356,6 +371,7 @@ def match_detail(request: UserRequest, number: str) -> HttpResponse:
             ),
             "declined": next((c for c in consents.values() if not c.agreed), None),
             "may_answer": bool(reader.side) and permissions.can_answer(request.user, match),
+            "side_files": presenting.side_files(request.user, match, reader),
         }
     return render(request, "matchmaking/match_detail.html", context)
 

@@ -25,6 +25,7 @@ from accounts.models import (
     Organization,
     OrganizationStatus,
 )
+from accounts.permissions import Tier
 from catalog.models import Achievement, Demand, Listing, ListingEvent
 from catalog.workflow import ListingStatus
 from matchmaking import permissions, presenting
@@ -332,7 +333,9 @@ def ops_reassign(request: UserRequest, number: str) -> HttpResponse:
                 _("%(number)s is now with %(manager)s.") % {"number": match.number, "manager": to},
             )
             return redirect(_url("ops_assignments", status=MatchStatus.IN_REVIEW))
-    reader = presenting.Reader(side="", names=True, contacts=False, is_operator=True)
+    reader = presenting.Reader(
+        side="", names=True, contacts=False, is_operator=True, tier=Tier.INTRODUCED
+    )
     field: Any = form.fields["to"]
     loads = Counter(
         Review.objects.open()

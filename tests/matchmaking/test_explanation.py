@@ -321,15 +321,15 @@ def test_modes_and_region():
         ("交付周期 2 年。", dt.date(2027, 1, 1), "unmet"),
         ("Delivery within 6 months.", dt.date(2027, 1, 1), "met"),
         ("交付周期 6-8 个月", dt.date(2027, 1, 1), "met"),
-        ("交付后质保 2 年。", dt.date(2027, 1, 1), None),
-        ("2026 年 8 月交付首台。", dt.date(2027, 1, 1), None),
-        ("单件实施 30 分钟。", dt.date(2027, 1, 1), None),
-        ("", dt.date(2027, 1, 1), None),
+        ("交付后质保 2 年。", dt.date(2027, 1, 1), "unknown"),
+        ("2026 年 8 月交付首台。", dt.date(2027, 1, 1), "unknown"),
+        ("单件实施 30 分钟。", dt.date(2027, 1, 1), "unknown"),
+        ("", dt.date(2027, 1, 1), "unknown"),
     ],
 )
 def test_deadlines(text, start, verdict):
     grid = constraint_grid(side(deadline=dt.date(2027, 9, 30)), side(text), start=start)
-    assert [row["verdict"] for row in grid] == ([verdict] if verdict else [])
+    assert [row["verdict"] for row in grid] == [verdict]
 
 
 def test_scores_and_the_worst_gap():
@@ -504,3 +504,92 @@ def test_a_softer_wish_is_never_judged_harder(bound, value):
 
 def test_parsing_is_what_the_tables_above_rest_on():
     assert all(parse_indicator(requirement) for requirement, *_ in TEXTS)
+
+
+# --- Rights and needs ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("wish", "offered", "verdict"),
+    [
+        ("full", {"modes": ("transfer",)}, "met"),
+        ("full", {"modes": ("license",)}, "unknown"),
+        ("field", {}, "unknown"),
+        ("none", {"modes": ("license",)}, None),
+        ("", {"modes": ("license",)}, None),
+        ("full", {"modes": ("transfer",), "encumbrances": "已许可给华东一家企业使用。"}, "partly"),
+        ("field", {"encumbrances": "No pledge. Licensed exclusively in Asia."}, "partly"),
+        ("full", {"modes": ("transfer",), "encumbrances": "无质押，未许可给任何人。"}, "met"),
+        ("full", {"modes": ("license",), "encumbrances": "不存在独占许可。"}, "unknown"),
+    ],
+)
+def test_who_wants_to_be_the_only_user_is_told_what_others_hold(wish, offered, verdict):
+    grid = constraint_grid(side(exclusivity=wish), side(**offered))
+
+    assert [row["verdict"] for row in grid] == ([verdict] if verdict else [])
+    if verdict == "partly":
+        [row] = grid
+        assert row["quote"] in offered["encumbrances"] and row["marks"]
+        assert row["source"] == {"kind": "text", "field": "encumbrances", "paragraph": 1}
+
+
+@pytest.mark.parametrize(
+    ("wish", "modes", "verdict"),
+    [
+        ("own", ("transfer", "license"), "met"),
+        ("own", ("license",), "partly"),
+        ("own", ("development",), "unknown"),
+        ("own", (), "unknown"),
+        ("shared", ("development",), "unknown"),
+        ("licensed", ("license",), "met"),
+        ("licensed", ("development",), "unknown"),
+        ("open", ("license",), None),
+        ("", ("license",), None),
+    ],
+)
+def test_who_is_to_own_the_result_is_compared_with_what_is_offered(wish, modes, verdict):
+    grid = constraint_grid(side(ip_expectation=wish), side(modes=modes))
+
+    assert [row["verdict"] for row in grid] == ([verdict] if verdict else [])
+
+
+def test_a_level_that_falls_short_is_told_with_what_it_still_needs():
+    row = only(side(trl=7), side(trl=5, needs=("pilot", "finance")))
+
+    assert (row["verdict"], row["stated"]) == ("unmet", {"trl": 5, "needs": ["pilot"]})
+    assert row["gap"]["value"] == 2
+
+
+def test_a_need_alone_is_told_and_judges_nothing():
+    row = only(side(trl=7), side(needs=("proof",)))
+
+    assert (row["verdict"], row["stated"]) == ("unknown", {"needs": ["proof"]})
+    assert row["source"] == {"kind": "field", "field": "needs"}
+
+
+# --- Where it stands ----------------------------------------------------------------------------
+
+
+def test_a_figure_of_another_text_is_quoted_with_its_field():
+    offered = side(texts=(("novelty", "第一段。"), ("advantages", "好处。\n圆度变形 0.30 mm。")))
+    row = only(side(indicators="圆度变形 ≤ 0.35 mm"), offered)
+
+    assert (row["verdict"], row["quote"]) == ("met", "圆度变形 0.30 mm。")
+    assert row["source"] == {"kind": "text", "field": "advantages", "paragraph": 2}
+
+
+def test_a_quote_beside_a_field_says_where_it_stands_itself():
+    row = only(side(trl=7), side("已完成中试验证。", trl=7))
+
+    assert row["source"] == {"kind": "field", "field": "trl"}
+    assert row["quote"] and row["quoted"] == {"kind": "body", "paragraph": 1}
+
+
+def test_sentence_pairs_name_the_first_field_that_holds_them():
+    ours = side("套圈淬火后圆度变形太大。", texts=(("process", "现用分段中频淬火工艺。"),))
+    theirs = side("另有一句话放在正文里。", summary="另有一句话放在正文里。")
+
+    pairs = sentence_pairs(ours, theirs, lambda texts: np.ones((len(texts), 2)), str.split, k=9)
+
+    assert {pair["fields"]["demand"] for pair in pairs} == {"body", "process"}
+    assert {pair["fields"]["achievement"] for pair in pairs} == {"title", "summary"}

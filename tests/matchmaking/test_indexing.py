@@ -3,6 +3,7 @@
 import threading
 
 import pytest
+from django.conf import settings as project
 from django.db import connection
 from django.utils import timezone
 
@@ -23,6 +24,7 @@ from tests.factories import make_achievement, make_demand
 from tests.fakes import FakeEncoder
 
 pytestmark = pytest.mark.django_db
+ENGINE = project.ENGINE_VERSION
 
 
 def refresh(encoder, listing):
@@ -80,7 +82,7 @@ def test_a_new_version_with_the_same_text_is_not_encoded_either(encoder):
     assert len(encoder.encoded) == 2
     assert DemandIndex.objects.get().version == 2
     assert not stale(demand).exists()
-    assert indexing.unmatched("demand", "1").get() == demand
+    assert indexing.unmatched("demand", ENGINE).get() == demand
 
 
 @pytest.mark.parametrize(

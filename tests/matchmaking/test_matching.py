@@ -4,6 +4,7 @@ import datetime as dt
 import threading
 
 import pytest
+from django.conf import settings as project
 from django.db import connection
 from django.utils import timezone
 
@@ -28,6 +29,7 @@ from tests.factories import (
 
 M = MatchStatus
 pytestmark = pytest.mark.django_db
+ENGINE = project.ENGINE_VERSION
 
 
 def index_all(encoder):
@@ -90,11 +92,11 @@ def test_the_nearest_achievement_is_first_with_its_evidence(run):
     assert (first.rank, second.rank) == (1, 2) and first.score > second.score
     assert (first.demand_revision.version, first.achievement_revision.version) == (1, 1)
     assert first.grid and first.terms and first.parts["words"] > second.parts["words"]
-    assert (first.engine, first.model.name) == ("1", "fake")
+    assert (first.engine, first.model.name) == (ENGINE, "fake")
     assert verbs(first) == ["suggested"]
     index = DemandIndex.objects.get()
-    assert (index.matched_version, index.matched_engine, index.compared) == (1, "1", 2)
-    assert not indexing.unmatched("demand", "1").exists()
+    assert (index.matched_version, index.matched_engine, index.compared) == (1, ENGINE, 2)
+    assert not indexing.unmatched("demand", ENGINE).exists()
 
 
 def test_a_second_run_changes_nothing(run):
@@ -408,7 +410,7 @@ def test_a_new_achievement_enters_the_demands_list(eager, publish, run):
     match = Match.objects.get(achievement=achievement)
     assert match.demand == demand and match.explained_at is not None
     assert AchievementIndex.objects.get(listing=achievement).matched_version == 1
-    assert not indexing.unmatched("achievement", "1").exists()
+    assert not indexing.unmatched("achievement", ENGINE).exists()
 
 
 def test_a_new_achievement_enters_a_full_list_only_if_it_is_better(encoder, run, settings):
@@ -460,8 +462,8 @@ def test_many_achievements_at_once_mark_the_demands_for_one_run(encoder, run):
 
     tasks.match_achievements([achievement.pk for achievement in achievements])
 
-    assert indexing.unmatched("demand", "1").get() == demand
-    assert not indexing.unmatched("achievement", "1").exists()
+    assert indexing.unmatched("demand", ENGINE).get() == demand
+    assert not indexing.unmatched("achievement", ENGINE).exists()
 
 
 # --- Leaving ------------------------------------------------------------------------------------
