@@ -43,25 +43,35 @@ def choose(page: Page, label: str, words: str) -> None:
 
 
 def write_demand(page: Page) -> None:
-    """Write a demand with a must-have, and submit it."""
+    """Write a demand with a must-have, step by step, and submit it."""
     page.goto("/my/demands/")
     page.get_by_role("main").get_by_role("link", name="发布需求").first.click()
     for label, text in DEMAND.items():
         page.get_by_role("textbox", name=label).fill(text)
+    go_on(page, "指标与成熟度")
     row = page.get_by_role("group", name="指标 1", exact=True)
     row.get_by_label("指标", exact=True).fill("圆度变形")
     row.get_by_label("关系").select_option("le")
     row.get_by_label("数值").fill("0.35")
     row.get_by_label("单位").fill("mm")
     row.get_by_label("性质").select_option("hard")
+    page.get_by_label("技术成熟度").select_option("7")
     choose(page, "行业分类", "通用设备制造业")
+    go_on(page, "条件")
     page.get_by_role("checkbox", name="技术许可").check()
     page.get_by_role("checkbox", name="合作开发").check()
-    page.get_by_label("技术成熟度").select_option("7")
-    page.get_by_role("textbox", name="到").fill("380")
+    page.get_by_role("textbox", name="到", exact=True).fill("380")
+    go_on(page, "谁能看见与检查")
     page.get_by_role("button", name="提交审核").click()
     expect(page.get_by_role("heading", level=1)).to_have_text(DEMAND["标题"])
     expect(status(page)).to_have_text("审核中")
+
+
+def go_on(page: Page, step: str) -> None:
+    """Save a step of the form and go on to the one of this name."""
+    page.get_by_role("button", name="保存并继续").click()
+    here = page.get_by_role("navigation", name="填写步骤").locator("[aria-current=step]")
+    expect(here).to_contain_text(step)
 
 
 def status(page: Page) -> Locator:

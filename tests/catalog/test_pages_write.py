@@ -185,7 +185,9 @@ def test_two_clicks_at_once_create_one(owner):
 
 def test_three_more_rows_come_without_script_and_lose_nothing(client, writer, owner):
     broken = {"name": "硬度", "op": "range", "value": "58", "high": "", "unit": "HRC"}
-    response = new(client, owner, **rows_data(broken, {}), action="more-indicators", title="", trl="99")
+    response = new(
+        client, owner, **rows_data(broken, {}), action="more-indicators", title="", trl="99"
+    )
 
     page = text_of(response)
     assert response.context["rows"]["indicators"].total_form_count() == 5
@@ -546,7 +548,7 @@ def test_withdrawing_asks_first_and_then_acts(client, writer, owner):
     demand.refresh_from_db()
     assert demand.status == ListingStatus.PUBLISHED
 
-    assert client.post(address, {"note": "已经自己解决"}).status_code == 302
+    assert client.post(address, {"reason": "other", "note": "已经自己解决"}).status_code == 302
     demand.refresh_from_db()
     assert demand.status == ListingStatus.WITHDRAWN
     assert ListingEvent.objects.get(after="withdrawn").note == "已经自己解决"
@@ -577,7 +579,9 @@ def test_withdrawing_twice_is_told(client, writer, owner):
 )
 def test_a_listing_ends_in_its_own_ways(client, writer, owner, kind, ending, allowed):
     listing = (make_demand if kind == "demand" else make_achievement)(owner=owner)
-    response = client.post(f"{listing.get_absolute_url()}close/", {"status": ending, "note": ""})
+    reason = "no_partner" if ending == "closed" else ""
+    data = {"status": ending, "reason": reason, "note": ""}
+    response = client.post(f"{listing.get_absolute_url()}close/", data)
     listing.refresh_from_db()
     assert response.status_code == (302 if allowed else 200)
     assert listing.status == (ending if allowed else ListingStatus.PUBLISHED)
@@ -585,7 +589,8 @@ def test_a_listing_ends_in_its_own_ways(client, writer, owner, kind, ending, all
 
 def test_a_draft_cannot_be_closed(client, writer, owner):
     demand = make_demand(owner=owner, status=ListingStatus.DRAFT)
-    response = client.post(f"/demands/{demand.number}/close/", {"status": "closed"})
+    data = {"status": "closed", "reason": "no_partner"}
+    response = client.post(f"/demands/{demand.number}/close/", data)
     assert response.status_code == 409
     demand.refresh_from_db()
     assert demand.status == ListingStatus.DRAFT
