@@ -12,7 +12,7 @@ from django.urls import URLResolver, get_resolver, reverse
 from django.utils import timezone
 
 from accounts.models import AccountEvent, ManagerProfile, Membership, Organization
-from catalog.models import Achievement, Demand, ListingEvent
+from catalog.models import Achievement, Demand, ImportJob, ListingEvent, SavedSearch
 from matchmaking.models import Consent, Match, MatchEvent, Review
 from matchmaking.workflow import MatchStatus, ReviewStatus
 from tests.factories import (
@@ -35,10 +35,10 @@ ROLES = (
     *("visitor", "plain", "owner", "viewer", "stranger"),
     *("university", "manager", "colleague", "tied", "operator"),
 )
-CODES = {"2": 200, "3": 403, "4": 404, "5": 405, "L": 302, "R": 302, "D": 503}
+CODES = {"2": 200, "3": 403, "4": 404, "5": 405, "G": 410, "L": 302, "R": 302, "D": 503}
 
 # One letter a role: 2 the page, L to the log-in, R elsewhere, 3 may not (403), 4 may not know of
-# it (404), 5 no such method (405), D a service is down, as no worker runs here.
+# it (404), 5 no such method (405), G a link that is void (410), D a service is down, as no worker runs here.
 TABLE = {
     # address: what it is about  GET           POST ("" where there is nothing to post)
     ("healthz", ""): ("DDDDDDDDDD", ""),
@@ -59,10 +59,21 @@ TABLE = {
     ("achievement_detail", "achievement"): ("2222222222", ""),
     ("demand_new", ""): ("LR2322RRRR", "LR-3--RRRR"),
     ("achievement_new", ""): ("LR2322RRRR", "LR-3--RRRR"),
+    ("demand_new_whole", ""): ("LR2322RRRR", "LR-3--RRRR"),
+    ("achievement_new_whole", ""): ("LR2322RRRR", "LR-3--RRRR"),
     ("demand_edit", "demand"): ("L323333333", "L3-3333333"),
     ("demand_edit", "draft"): ("L423444443", "L4-3444443"),
     ("demand_edit", "submitted"): ("L4R3443333", "L4-3443333"),
     ("achievement_edit", "achievement"): ("L333323333", "L3333-3333"),
+    ("demand_step", "demand step"): ("L3R3333333", "L3-3333333"),
+    ("demand_step", "draft step"): ("L423444443", "L4-3444443"),
+    ("achievement_step", "achievement step"): ("L3333R3333", "L3333-3333"),
+    ("demand_preview", "demand tier"): ("L322333333", ""),
+    ("demand_preview", "draft tier"): ("L422444443", ""),
+    ("achievement_preview", "achievement tier"): ("L333323333", ""),
+    ("demand_clone", "demand"): ("L555555555", "L3-3333333"),
+    ("demand_clone", "draft"): ("L555555555", "L4-3444443"),
+    ("achievement_clone", "achievement"): ("L555555555", "L3333-3333"),
     ("demand_withdraw", "demand"): ("L323333333", "L3-3333333"),
     ("demand_withdraw", "draft"): ("L423444443", "L4-3444443"),
     ("achievement_withdraw", "achievement"): ("L333323333", "L3333-3333"),
@@ -70,8 +81,38 @@ TABLE = {
     ("achievement_close", "achievement"): ("L333323333", "L3333-3333"),
     ("demand_confirm", "demand"): ("L323333333", "L3-3333333"),
     ("achievement_confirm", "achievement"): ("L333323333", "L3333-3333"),
+    ("demand_revisions", "demand"): ("L322333332", ""),
+    ("demand_revisions", "draft"): ("L422444442", ""),
+    ("demand_revisions", "submitted"): ("L422442232", ""),
+    ("achievement_revisions", "achievement"): ("L333323332", ""),
+    ("demand_suspend", "demand"): ("L333333332", "L33333333-"),
+    ("achievement_suspend", "achievement"): ("L333333332", "L33333333-"),
+    ("demand_resume", "demand"): ("L333333332", "L33333333-"),
+    ("achievement_resume", "achievement"): ("L333333332", "L33333333-"),
+    ("my_demands_bulk", ""): ("L555555555", "LRRRRRRRRR"),
+    ("my_achievements_bulk", ""): ("L555555555", "LRRRRRRRRR"),
+    # Links of mails: tests/catalog/test_reminders.py and test_saved_searches.py have whole ones.
+    ("listing_still_true", "token"): ("GGGGGGGGGG", "GGGGGGGGGG"),
+    ("saved_searches_unsubscribe", "token"): ("GGGGGGGGGG", "GGGGGGGGGG"),
+    ("saved_searches", ""): ("L222222222", ""),
+    ("saved_search_new", ""): ("L444444444", "L444444444"),
+    ("saved_search_edit", "search"): ("L424444444", "L4-4444444"),
+    ("saved_search_open", "search"): ("L555555555", "L4-4444444"),
+    ("saved_search_delete", "search"): ("L555555555", "L4-4444444"),
     ("my_demands", ""): ("L222222222", ""),
     ("my_achievements", ""): ("L222222222", ""),
+    ("class_search", "scheme"): ("L222222222", ""),
+    # Files in and out
+    ("import_new", ""): ("LR2322RRR2", "LR-3--RRR-"),
+    ("import_template", "template"): ("L222222222", ""),
+    ("import_job", "import"): ("L422444442", ""),
+    ("import_confirm", "import"): ("L555555555", "L4-344444-"),
+    ("import_cancel", "import"): ("L555555555", "L4-344444-"),
+    ("import_report", "report"): ("L422444442", ""),
+    ("export_demands", ""): ("L222222222", ""),
+    ("export_achievements", ""): ("L222222222", ""),
+    ("export_my_demands", ""): ("L222222222", ""),
+    ("export_my_achievements", ""): ("L222222222", ""),
     ("listing_queue", ""): ("L333332222", ""),
     ("listing_review", "submitted"): ("L333332232", "L33333--3-"),
     ("listing_review", "draft"): ("L333334442", "L33333444-"),
@@ -148,8 +189,20 @@ def world():
     waiting = make_user().memberships.create(
         organization=enterprise, role="viewer", is_active=False
     )
+    job = ImportJob.objects.create(
+        organization=enterprise, kind="demand", file="gone", size=1, state="checked", new=1
+    )
+    draft = make_demand(owner=enterprise, status="draft")
     people.arguments = {
+        "import": [job.pk],
+        "report": [job.pk, "csv"],
+        "template": ["demand", "zh", "csv"],
         "": [],
+        "scheme": ["ipc"],
+        "demand step": [match.demand.number, "terms"],
+        "achievement step": [match.achievement.number, "terms"],
+        "demand tier": [match.demand.number, "introduced"],
+        "achievement tier": [match.achievement.number, "introduced"],
         "demand": [match.demand.number],
         "achievement": [match.achievement.number],
         "match": [match.number],
@@ -159,9 +212,15 @@ def world():
             status: [make_demand(owner=enterprise, status=status).number]
             for status in ("draft", "submitted", "withdrawn")
         },
+        "draft step": [draft.number, "terms"],
+        "draft tier": [draft.number, "public"],
         "organization": [enterprise.pk],
         "membership": [enterprise.pk, waiting.pk],
         "profile": [people.manager.manager_profile.pk],
+        "token": ["no-token"],
+        "search": [
+            people.owner.saved_searches.create(kind="demand", name="淬火", query="industry=C34").pk
+        ],
     }
     # Right for every form at once: a refusal must not be for want of a field.
     people.form = {
@@ -185,7 +244,10 @@ def state():
     """Everything that a step of somebody's could change."""
     rows = [
         list(model.objects.order_by("pk").values())
-        for model in (Demand, Achievement, Match, Review, Membership, Organization, ManagerProfile)
+        for model in (
+            *(Demand, Achievement, ImportJob, Match, Review),
+            *(Membership, Organization, ManagerProfile, SavedSearch),
+        )
     ]
     counts = [model.objects.count() for model in (ListingEvent, MatchEvent, AccountEvent, Consent)]
     return rows, counts

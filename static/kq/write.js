@@ -42,7 +42,8 @@
     dirty = false;
     const body = new FormData(form);
     body.set("action", "autosave");
-    running = fetch(form.action, {
+    // Not `form.action`: that is the buttons of this name.
+    running = fetch(form.getAttribute("action"), {
       method: "POST",
       body: body,
       headers: { Accept: "application/json" },
