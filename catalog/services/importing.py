@@ -484,7 +484,7 @@ def _lasts(listing: Listing, today: dt.date) -> bool:
 # What a row may change of a listing that is there, beside its content.
 _STATE_FIELDS = (
     *("valid_until", "status", "version", "submitted_at", "published_at"),
-    *("confirmed_at", "updated_at"),
+    *("confirmed_at", "updated_at", "quality"),
 )
 
 

@@ -29,6 +29,7 @@ from catalog.models import (
     Listing,
     ListingEvent,
 )
+from catalog.quality import assess
 from catalog.signals import listings_left, listings_published
 from catalog.workflow import (
     EDITABLE,
@@ -43,7 +44,8 @@ from catalog.workflow import (
 L = TypeVar("L", bound=Listing)
 
 # What takes effect at once on a published listing: no reviewer has to read anything again.
-IMMATERIAL = {"valid_until", "disclosure"}
+# (The score follows the content.)
+IMMATERIAL = {"valid_until", "disclosure", "quality"}
 
 # How a listing may end on its owner's word: a demand is fulfilled, an achievement transferred.
 CLOSING = {
@@ -385,6 +387,10 @@ def write_content(listing: Listing, content: Mapping[str, Any]) -> list[str]:
             raise ValidationError(
                 {"publicity_until": _("The publicity period ends before it begins.")}
             )
+    score = assess(listing).score
+    if changed and score != listing.quality:
+        listing.quality = score
+        changed.append("quality")
     return changed
 
 
