@@ -12,13 +12,17 @@ from django.contrib.auth.models import AbstractBaseUser
 from django.core.validators import RegexValidator
 from django.db import transaction
 from django.http import HttpRequest
+from django.utils.text import format_lazy
 from django.utils.translation import get_language, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from accounts.classes import class_choices
 from accounts.codes import clean_credit_code
 from accounts.fields import LineField, TextField
+from accounts.files.inspecting import ACCEPT
 from accounts.models import (
+    CheckPoint,
+    EvidenceKind,
     InterestKind,
     Language,
     ManagerGrade,
@@ -29,7 +33,7 @@ from accounts.models import (
     User,
 )
 from accounts.regions import province_choices, region_choices
-from accounts.services import ORGANIZATION_FIELDS
+from accounts.services import ORGANIZATION_FIELDS, REQUIRED_POINTS
 from accounts.tokens import LIFETIMES
 
 _phone = RegexValidator(
@@ -164,6 +168,11 @@ class OrganizationForm(forms.ModelForm[Organization]):
             help_text=_("Province or city of the registered address."),
             widget=forms.Select(attrs={"data-choose": ""}),
         )
+        if self.instance.pk and self.instance.is_verified:
+            self.fields["credit_code"].disabled = True
+            self.fields["credit_code"].help_text = _(
+                "A verified code is changed in two steps, on the page of the verification."
+            )
         self.order_fields(self.field_order)
 
     def clean(self) -> dict[str, Any]:
@@ -289,14 +298,81 @@ class ManagerForm(forms.ModelForm[ManagerProfile]):
         return classes
 
 
-class VerifyForm(forms.Form):
-    """What an operator compares. Every tick is needed: a forgotten one is not a yes."""
+class ChecksForm(forms.Form):
+    """The points that an operator compares, each with a note. What is required is checked when the
+    organization is verified: ticks may be saved one by one."""
 
     seen = forms.CharField(max_length=40, widget=forms.HiddenInput)
-    name_checked = forms.BooleanField(label=_("The name is the one on the public register"))
-    code_checked = forms.BooleanField(label=_("The credit code belongs to this name"))
-    region_checked = forms.BooleanField(label=_("Kind, size and region are plausible"))
-    contact_checked = forms.BooleanField(label=_("The contact belongs to the organization"))
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for point in CheckPoint:
+            label = point.label
+            if point not in REQUIRED_POINTS:
+                label = format_lazy("{} {}", point.label, _("(not required)"))
+            self.fields[f"point_{point}"] = forms.BooleanField(label=label, required=False)
+            self.fields[f"note_{point}"] = LineField(
+                label=format_lazy("{}{}", _("Note: "), point.label),
+                max_length=200,
+                required=False,
+                widget=forms.TextInput(attrs={"autocomplete": "off"}),
+            )
+
+    def rows(self) -> list[tuple[forms.BoundField, forms.BoundField]]:
+        return [(self[f"point_{point}"], self[f"note_{point}"]) for point in CheckPoint]
+
+    def points(self) -> dict[str, str]:
+        data = self.cleaned_data
+        return {
+            point.value: data[f"note_{point}"] for point in CheckPoint if data[f"point_{point}"]
+        }
+
+
+class EvidenceForm(forms.Form):
+    purpose = forms.ChoiceField(
+        label=_("What it shows"),
+        # The proof of another code comes with the request for it.
+        choices=[(kind.value, kind.label) for kind in EvidenceKind if kind != EvidenceKind.CODE],
+    )
+    file = forms.FileField(
+        label=_("File"),
+        allow_empty_file=True,  # a sentence of ours says so
+        widget=forms.FileInput(attrs={"accept": ACCEPT}),
+        error_messages={"required": _("Please choose a file.")},
+    )
+
+
+class CodeChangeForm(forms.Form):
+    credit_code = CreditCodeField(label=_("New credit code"))
+    reason = LineField(
+        label=_("Reason"),
+        max_length=300,
+        help_text=_("Such as a merger or a new registration. Operators read this."),
+    )
+    file = forms.FileField(
+        label=_("Proof"),
+        help_text=_("The new licence or certificate, or the notice of the change."),
+        allow_empty_file=True,
+        widget=forms.FileInput(attrs={"accept": ACCEPT}),
+        error_messages={"required": _("Please choose a file.")},
+    )
+
+
+class ConfirmCodeForm(forms.Form):
+    note = LineField(
+        label=_("Where you have compared it"),
+        max_length=200,
+        help_text=_("Such as the public register, with the day of the entry."),
+    )
+
+
+class RefuseCodeForm(forms.Form):
+    reason = LineField(
+        label=_("What has to be changed"),
+        max_length=300,
+        help_text=_("The organization's owners read this."),
+        widget=forms.Textarea(attrs={"rows": 2}),
+    )
 
 
 class ReturnForm(forms.Form):

@@ -17,6 +17,7 @@ from django.utils.translation import gettext as _
 
 from accounts.models import (
     AccountEvent,
+    CheckPoint,
     InterestKind,
     ManagerInterest,
     ManagerProfile,
@@ -49,6 +50,13 @@ ORGANIZATION_FIELDS = (
 MANAGER_FIELDS = ("grade", "certificate_no", "classes", "regions", "capacity")
 # More open requests than this are not one person's; somebody is trying codes.
 JOIN_REQUESTS_AT_MOST = 5
+# Without these nobody is verified. A website is not everybody's.
+REQUIRED_POINTS = (
+    CheckPoint.CODE,
+    CheckPoint.LICENCE,
+    CheckPoint.CONTACT,
+    CheckPoint.LETTER,
+)
 # Working days in which an operator answers.
 VERIFY_WITHIN = 2
 
@@ -57,7 +65,7 @@ class Refused(Exception):
     """Not possible as things stand. The text is a sentence for the person."""
 
 
-def _record(
+def record(
     verb: AccountEvent.Verb,
     *,
     actor: User | None,
@@ -73,7 +81,7 @@ def _record(
 # --- Organizations ------------------------------------------------------------------------------
 
 
-def _code_taken() -> Refused:
+def code_taken() -> Refused:
     return Refused(
         _("An organization with this credit code is registered already. Ask to join it instead.")
     )
@@ -84,16 +92,16 @@ def register_organization(*, actor: User, content: Mapping[str, Any]) -> Organiz
     """Register an organization that awaits verification; `actor` becomes its first owner."""
     organization = Organization(**{name: content[name] for name in ORGANIZATION_FIELDS})
     if Organization.objects.filter(credit_code=organization.credit_code).exists():
-        raise _code_taken()
+        raise code_taken()
     try:
         with transaction.atomic():
             organization.save()
     except IntegrityError:  # somebody else registered it in this moment
-        raise _code_taken() from None
+        raise code_taken() from None
     Membership.objects.create(
         user=actor, organization=organization, role=MembershipRole.OWNER, is_active=True
     )
-    _record(Verb.REGISTERED, actor=actor, organization=organization, subject=actor)
+    record(Verb.REGISTERED, actor=actor, organization=organization, subject=actor)
     return organization
 
 
@@ -106,7 +114,14 @@ def change_organization(
     Another name or credit code has to be verified again, and so has whatever was returned.
     """
     organization = Organization.objects.select_for_update().get(pk=organization.pk)
-    _check_rules_members(actor, organization.pk)
+    check_rules_members(actor, organization.pk)
+    if organization.is_verified and content["credit_code"] != organization.credit_code:
+        raise Refused(
+            _(
+                "A verified credit code is changed in two steps: ask for the new one on the page "
+                "of the verification, and an operator confirms it."
+            )
+        )
     changed = [name for name in ORGANIZATION_FIELDS if getattr(organization, name) != content[name]]
     resubmitted = organization.status == OrganizationStatus.REJECTED
     if not changed and not resubmitted:
@@ -117,13 +132,15 @@ def change_organization(
         organization.status = OrganizationStatus.PENDING
         organization.status_reason = ""
         organization.verified_at = None
+        # What was ticked was ticked for the entries before.
+        organization.checks.all().delete()
     try:
         with transaction.atomic():
             organization.save(update_fields=[*changed, "status", "status_reason", "verified_at"])
     except IntegrityError:
-        raise _code_taken() from None
+        raise code_taken() from None
     labels = [str(Organization._meta.get_field(name).verbose_name) for name in changed]  # type: ignore[union-attr]
-    _record(Verb.CHANGED, actor=actor, organization=organization, note=", ".join(labels))
+    record(Verb.CHANGED, actor=actor, organization=organization, note=", ".join(labels))
     return organization
 
 
@@ -133,7 +150,7 @@ def fingerprint(organization: Organization) -> str:
     return hashlib.sha256(f"{organization.status}\x1f{seen}".encode()).hexdigest()[:20]
 
 
-def _decidable(organization: Organization, actor: User, seen: str) -> Organization:
+def decidable(organization: Organization, actor: User, seen: str) -> Organization:
     """Lock the organization and make sure that `actor` may decide on what they have seen."""
     organization = Organization.objects.select_for_update().get(pk=organization.pk)
     if not actor.is_operator:
@@ -152,15 +169,24 @@ def _decidable(organization: Organization, actor: User, seen: str) -> Organizati
 
 @transaction.atomic
 def verify_organization(*, organization: Organization, actor: User, seen: str) -> Organization:
-    """Confirm who an organization is; `seen` is the `fingerprint` of what was shown."""
-    organization = _decidable(organization, actor, seen)
+    """Confirm who an organization is; `seen` is the `fingerprint` of what was shown.
+
+    Every point that is required must have been ticked (`accounts.verification.tick`).
+    """
+    organization = decidable(organization, actor, seen)
     if organization.status != OrganizationStatus.PENDING:
         raise Refused(_("This organization is not waiting for verification."))
+    ticked = set(organization.checks.values_list("point", flat=True))
+    missing = [point.label for point in REQUIRED_POINTS if point not in ticked]
+    if missing:
+        raise Refused(
+            _("Not ticked yet: %(points)s.") % {"points": _("; ").join(map(str, missing))}
+        )
     organization.status = OrganizationStatus.VERIFIED
     organization.status_reason = ""
     organization.verified_at = timezone.now()
     organization.save(update_fields=("status", "status_reason", "verified_at"))
-    _record(Verb.VERIFIED, actor=actor, organization=organization)
+    record(Verb.VERIFIED, actor=actor, organization=organization)
     return organization
 
 
@@ -169,7 +195,7 @@ def return_organization(
     *, organization: Organization, actor: User, seen: str, reason: str
 ) -> Organization:
     """Return an organization with a reason, also one that was verified by mistake."""
-    organization = _decidable(organization, actor, seen)
+    organization = decidable(organization, actor, seen)
     if organization.status == OrganizationStatus.REJECTED:
         raise Refused(_("This organization has been returned already."))
     if not reason:
@@ -178,7 +204,7 @@ def return_organization(
     organization.status_reason = reason
     organization.verified_at = None
     organization.save(update_fields=("status", "status_reason", "verified_at"))
-    _record(Verb.RETURNED, actor=actor, organization=organization, note=reason)
+    record(Verb.RETURNED, actor=actor, organization=organization, note=reason)
     return organization
 
 
@@ -209,7 +235,7 @@ def ask_to_join(*, actor: User, credit_code: str) -> Membership:
     membership = Membership.objects.create(
         user=actor, organization=organization, role=MembershipRole.EDITOR, is_active=False
     )
-    _record(Verb.JOIN_ASKED, actor=actor, organization=organization, subject=actor)
+    record(Verb.JOIN_ASKED, actor=actor, organization=organization, subject=actor)
     return membership
 
 
@@ -218,7 +244,7 @@ def _lock_members(organization_id: int) -> None:
     Organization.objects.select_for_update().get(pk=organization_id)
 
 
-def _check_rules_members(actor: User, organization_id: int) -> None:
+def check_rules_members(actor: User, organization_id: int) -> None:
     if actor.is_operator:
         return
     owner = Membership.objects.active().filter(
@@ -243,7 +269,7 @@ def answer_join(
 ) -> None:
     """Let a person in with a role, or refuse. An owner's or an operator's act."""
     _lock_members(membership.organization_id)
-    _check_rules_members(actor, membership.organization_id)
+    check_rules_members(actor, membership.organization_id)
     membership = _current(membership)
     if membership.is_active:
         raise Refused(_("This request has been answered already."))
@@ -255,7 +281,7 @@ def answer_join(
     else:
         membership.delete()
         note = ""
-    _record(
+    record(
         Verb.JOINED if accepted else Verb.REFUSED,
         actor=actor,
         organization=membership.organization,
@@ -285,7 +311,7 @@ def _keep_an_owner(membership: Membership) -> None:
 def set_role(*, membership: Membership, actor: User, role: str) -> None:
     """Give a member another role. The last owner stays one."""
     _lock_members(membership.organization_id)
-    _check_rules_members(actor, membership.organization_id)
+    check_rules_members(actor, membership.organization_id)
     membership = _current(membership)
     if not membership.is_active:
         raise Refused(_("This person is not a member yet; answer the request first."))
@@ -295,7 +321,7 @@ def set_role(*, membership: Membership, actor: User, role: str) -> None:
         _keep_an_owner(membership)
     before, membership.role = membership.get_role_display(), MembershipRole(role)
     membership.save(update_fields=("role",))
-    _record(
+    record(
         Verb.CHANGED,
         actor=actor,
         organization=membership.organization,
@@ -312,7 +338,7 @@ def remove_member(*, membership: Membership, actor: User) -> None:
     """
     _lock_members(membership.organization_id)
     if membership.user_id != actor.pk:
-        _check_rules_members(actor, membership.organization_id)
+        check_rules_members(actor, membership.organization_id)
     membership = _current(membership)
     _keep_an_owner(membership)
     was_active = membership.is_active
@@ -320,7 +346,7 @@ def remove_member(*, membership: Membership, actor: User) -> None:
     profile = ManagerProfile.objects.filter(user=membership.user_id).first()
     if was_active and profile is not None:
         _add_past_employment(profile, membership.organization)
-    _record(
+    record(
         Verb.CHANGED if was_active else Verb.REFUSED,
         actor=actor,
         organization=membership.organization,
@@ -369,7 +395,7 @@ def apply_as_manager(*, actor: User, content: Mapping[str, Any]) -> ManagerProfi
             profile.save()
     except IntegrityError:
         raise _certificate_taken() from None
-    _record(Verb.APPLIED, actor=actor, subject=actor, note=profile.certificate_no)
+    record(Verb.APPLIED, actor=actor, subject=actor, note=profile.certificate_no)
 
     once = AccountEvent.objects.filter(
         subject=actor, verb__in=(Verb.JOINED, Verb.REGISTERED), organization__isnull=False
@@ -405,9 +431,7 @@ def certify_manager(
     profile.status = ManagerStatus.CERTIFIED
     profile.certified_at = timezone.now()
     profile.save(update_fields=("grade", "capacity", "status", "certified_at"))
-    _record(
-        Verb.CERTIFIED, actor=actor, subject=profile.user, note=str(profile.get_grade_display())
-    )
+    record(Verb.CERTIFIED, actor=actor, subject=profile.user, note=str(profile.get_grade_display()))
     return profile
 
 
@@ -421,7 +445,7 @@ def suspend_manager(*, profile: ManagerProfile, actor: User, reason: str) -> Man
         raise Refused(_("Please write the reason; the technology manager reads it."))
     profile.status = ManagerStatus.SUSPENDED
     profile.save(update_fields=("status",))
-    _record(Verb.SUSPENDED, actor=actor, subject=profile.user, note=reason)
+    record(Verb.SUSPENDED, actor=actor, subject=profile.user, note=reason)
     return profile
 
 
@@ -445,7 +469,7 @@ def declare_interest(
     )
     if not created:
         raise Refused(_("You have declared this organization already."))
-    _record(
+    record(
         Verb.INTEREST,
         actor=profile.user,
         organization=organization,

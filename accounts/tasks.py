@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from celery import shared_task
 
-from accounts import delivery
+from accounts import delivery, verification
 from accounts.broker import send
 
 
@@ -21,3 +21,15 @@ def sweep_mails() -> None:
         if not send(deliver_mail, mail_id):
             break
     delivery.forget_old()
+
+
+@shared_task(ignore_result=True)
+def sweep_evidence() -> None:
+    """Scan evidence that was held back."""
+    verification.rescan_held()
+
+
+@shared_task(ignore_result=True)
+def tidy_evidence() -> None:
+    """Delete stored files that belong to no evidence."""
+    verification.tidy_up()

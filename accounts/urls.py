@@ -1,6 +1,6 @@
 from django.urls import path
 
-from accounts.views import help, managers, ops, organizations, settings, tokens
+from accounts.views import help, managers, ops, organizations, settings, tokens, verification
 
 urlpatterns = [
     path("org/", organizations.organization, name="organization"),
@@ -18,6 +18,27 @@ urlpatterns = [
         "org/<int:pk>/members/<int:member>/remove/",
         organizations.member_remove,
         name="member_remove",
+    ),
+    path(
+        "org/<int:pk>/verification/",
+        verification.organization_verification,
+        name="organization_verification",
+    ),
+    path(
+        "org/<int:pk>/evidence/<int:evidence>/",
+        verification.evidence_download,
+        name="evidence_download",
+    ),
+    path(
+        "org/<int:pk>/evidence/<int:evidence>/remove/",
+        verification.evidence_remove,
+        name="evidence_remove",
+    ),
+    path("org/<int:pk>/code/", verification.organization_code, name="organization_code"),
+    path(
+        "org/<int:pk>/code/recall/",
+        verification.organization_code_recall,
+        name="organization_code_recall",
     ),
     path("managers/", managers.manager_list, name="manager_list"),
     path("manager/apply/", managers.manager_apply, name="manager_apply"),

@@ -32,7 +32,7 @@ from accounts.models import (
     Organization,
     OrganizationStatus,
 )
-from accounts.services import fingerprint
+from accounts.services import REQUIRED_POINTS, fingerprint
 from catalog.models import Demand, ListingEvent
 from catalog.workflow import ListingStatus
 from matchmaking.models import Consent, Match, MatchEvent
@@ -154,7 +154,8 @@ def make_forms(owner: Organization) -> dict[str, Form]:
         return reverse(name, args=args)
 
     day = (timezone.localdate() + dt.timedelta(days=60)).isoformat()
-    checked = ("name_checked", "code_checked", "region_checked", "contact_checked")
+    checked = {f"point_{point}": "on" for point in REQUIRED_POINTS}
+    seen_at = {f"note_{point}": "原件已核对" for point in REQUIRED_POINTS}
     return {
         "log in": Form(None, at("account_login"), {"login": "a@example.org", "password": "x"}),
         "sign up": Form(
@@ -219,7 +220,7 @@ def make_forms(owner: Organization) -> dict[str, Form]:
         "verify": Form(
             operator,
             at("ops_organization", pending.pk),
-            {"answer": "verify", "seen": fingerprint(pending), **dict.fromkeys(checked, "on")},
+            {"answer": "verify", "seen": fingerprint(pending), **checked, **seen_at},
         ),
         "return": Form(
             operator,
@@ -245,9 +246,15 @@ def make_forms(owner: Organization) -> dict[str, Form]:
             at("demand_edit", demand.number),
             listing_data(owner, body="改" * 40, seen=demand.updated_at.isoformat()),
         ),
-        "withdraw": Form(writer, at("demand_withdraw", demand.number), {"note": "已解决"}),
+        "withdraw": Form(
+            writer,
+            at("demand_withdraw", demand.number),
+            {"reason": "mistake", "note": "已解决"},
+        ),
         "close": Form(
-            writer, at("demand_close", demand.number), {"status": "closed", "note": "没有结果"}
+            writer,
+            at("demand_close", demand.number),
+            {"status": "closed", "reason": "no_partner", "note": "没有结果"},
         ),
         "confirm": Form(writer, at("demand_confirm", demand.number), {"valid_until": day}),
         "check": Form(

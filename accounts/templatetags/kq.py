@@ -85,6 +85,19 @@ def status_chip(thing: Any) -> SafeString:
     return chip(icon_name, tone, thing.get_status_display())
 
 
+@register.simple_tag
+def verified(organization: Organization) -> SafeString | str:
+    """Show that an organization has been verified, and when: also where its name is hidden."""
+    if not organization.is_verified:
+        return ""
+    words = (
+        _("Verified on %(day)s") % {"day": day(organization.verified_at)}
+        if organization.verified_at
+        else organization.get_status_display()
+    )
+    return format_html('<span class="kq-verified">{}{}</span>', icon("shield-check"), words)
+
+
 # --- Money --------------------------------------------------------------------------------------
 
 

@@ -6,24 +6,36 @@ import re
 import unicodedata
 from typing import Any
 
+from django import forms
 from django.contrib import messages
 from django.core.paginator import Paginator
+from django.db import transaction
 from django.db.models import Count, F, Q
-from django.http import HttpResponse
+from django.http import HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
 from accounts.clocks import answer_due, managers_with_clock, with_clock
-from accounts.forms import CertifyForm, ReturnForm, SuspendForm, VerifyForm
+from accounts.forms import (
+    CertifyForm,
+    ChecksForm,
+    ConfirmCodeForm,
+    RefuseCodeForm,
+    ReturnForm,
+    SuspendForm,
+)
 from accounts.http import UserRequest
 from accounts.models import (
     AccountEvent,
+    CodeChange,
+    CodeChangeStatus,
     ManagerProfile,
     ManagerStatus,
     Membership,
     Organization,
     OrganizationStatus,
+    User,
 )
 from accounts.services import (
     Refused,
@@ -33,6 +45,7 @@ from accounts.services import (
     suspend_manager,
     verify_organization,
 )
+from accounts.verification import confirm_code, refuse_code, tick
 from accounts.views.gate import operator_only
 
 PAGE_SIZE = 20
@@ -84,6 +97,9 @@ def ops_organizations(request: UserRequest) -> HttpResponse:
             "tabs": _tabs(OrganizationStatus, _counts(rows), chosen),
             "chosen": chosen,
             "words": words,
+            "code_changes": CodeChange.objects.filter(status=CodeChangeStatus.OPEN)
+            .select_related("organization")
+            .order_by("asked_at")[:PAGE_SIZE],
         },
     )
 
@@ -109,38 +125,22 @@ def possible_duplicates(organization: Organization) -> list[Organization]:
 @operator_only
 @require_http_methods(["GET", "HEAD", "POST"])
 def ops_organization(request: UserRequest, pk: int) -> HttpResponse:
-    """Check one organization: verify it, or return it with a reason."""
+    """Check one organization: tick its points, verify it, return it, answer for its code."""
     organization = get_object_or_404(with_clock(Organization.objects.all()), pk=pk)
-    answer = request.POST.get("answer", "") if request.method == "POST" else ""
-    initial = {"seen": fingerprint(organization)}
-    verify_form = VerifyForm(request.POST if answer == "verify" else None, initial=initial)
-    return_form = ReturnForm(
-        request.POST if answer == "return" else None, initial=initial, auto_id="id_return_%s"
-    )
+    page = _Forms(organization, request.POST)
     problem = ""
     try:
-        if answer == "verify" and verify_form.is_valid():
-            verify_organization(
-                organization=organization,
-                actor=request.user,
-                seen=verify_form.cleaned_data["seen"],
-            )
-            messages.success(request, _("Verified: %(name)s.") % {"name": organization.name})
-            return redirect("ops_organizations")
-        if answer == "return" and return_form.is_valid():
-            return_organization(
-                organization=organization, actor=request.user, **return_form.cleaned_data
-            )
-            messages.success(request, _("Returned: %(name)s.") % {"name": organization.name})
-            return redirect("ops_organizations")
+        done = page.act(request.user) if request.method == "POST" else ""
     except Refused as exc:
-        problem = str(exc)
+        problem, done = str(exc), ""
         # What is shown below is the present state, so the next click is about that.
         organization = get_object_or_404(with_clock(Organization.objects.all()), pk=pk)
-        initial = {"seen": fingerprint(organization)}
-        reason = {"reason": return_form.cleaned_data["reason"]} if answer == "return" else {}
-        verify_form = VerifyForm(initial=initial)
-        return_form = ReturnForm(initial=initial | reason, auto_id="id_return_%s")
+        page = page.again(organization)
+    if done:
+        messages.success(request, done)
+        stays = page.answer in ("check", "code_confirm", "code_refuse")
+        return redirect("ops_organization", pk) if stays else redirect("ops_organizations")
+    changes = organization.code_changes.select_related("asked_by", "decided_by")
     context = {
         "organization": organization,
         "due_on": answer_due(organization),
@@ -149,13 +149,92 @@ def ops_organization(request: UserRequest, pk: int) -> HttpResponse:
         "events": AccountEvent.objects.filter(organization=organization).select_related(
             "actor", "subject"
         ),
-        "verify_form": verify_form,
-        "return_form": return_form,
-        "form": return_form if answer == "return" else verify_form,
+        "checks": organization.checks.select_related("checked_by").order_by("checked_at"),
+        "evidence": organization.evidence.present().select_related("added_by"),
+        "code_changes": changes,
+        "forms": page,
+        "form": page.current(),
         "problem": problem,
     }
     status = 409 if problem else 200
     return render(request, "accounts/ops_organization.html", context, status=status)
+
+
+class _Forms:
+    """The forms of the page of one organization; the one that was sent is bound."""
+
+    def __init__(self, organization: Organization, data: QueryDict) -> None:
+        self.organization, self.data = organization, data
+        self.answer = data.get("answer", "")
+        initial = {"seen": fingerprint(organization)}
+        ticked = {}
+        for check in organization.checks.all():
+            ticked |= {f"point_{check.point}": True, f"note_{check.point}": check.note}
+        self.checks = ChecksForm(self._sent("check", "verify"), initial=initial | ticked)
+        self.giving_back = ReturnForm(self._sent("return"), initial=initial, auto_id="id_return_%s")
+        self.code_confirm = ConfirmCodeForm(
+            self._sent("code_confirm"), auto_id="id_code_confirm_%s"
+        )
+        self.code_refuse = RefuseCodeForm(self._sent("code_refuse"), auto_id="id_code_refuse_%s")
+
+    def _sent(self, *answers: str) -> QueryDict | None:
+        return self.data if self.answer in answers else None
+
+    def again(self, organization: Organization) -> _Forms:
+        """Return the forms for what is stored now; a reason that was typed is not lost."""
+        page = _Forms(organization, QueryDict())
+        if self.answer == "return":
+            page.giving_back.initial |= {"reason": self.data.get("reason", "")[:300]}
+        if self.answer == "code_refuse":
+            page.code_refuse.initial |= {"reason": self.data.get("reason", "")[:300]}
+        return page
+
+    def current(self) -> forms.Form:
+        return {
+            "return": self.giving_back,
+            "code_confirm": self.code_confirm,
+            "code_refuse": self.code_refuse,
+        }.get(self.answer, self.checks)
+
+    def act(self, actor: User) -> str:
+        """Do what was sent and return what to say of it; "" when a field is wrong.
+
+        Raises `Refused`.
+        """
+        form, organization = self.current(), self.organization
+        if not form.is_valid():
+            return ""
+        name = {"name": organization.name}
+        if self.answer in ("check", "verify"):
+            return self._check(actor, form.cleaned_data["seen"], name)
+        if self.answer == "return":
+            return_organization(organization=organization, actor=actor, **form.cleaned_data)
+            return _("Returned: %(name)s.") % name
+        change = organization.code_changes.filter(pk=self._change()).first()
+        if change is None:
+            raise Refused(_("This request has been answered or withdrawn meanwhile."))
+        if self.answer == "code_confirm":
+            confirm_code(change=change, actor=actor, **form.cleaned_data)
+            return _("The new credit code holds: %(code)s.") % {"code": change.new_code}
+        refuse_code(change=change, actor=actor, **form.cleaned_data)
+        return _("The old credit code stays: %(code)s.") % {"code": change.old_code}
+
+    def _check(self, actor: User, seen: str, name: dict[str, str]) -> str:
+        with transaction.atomic():
+            tick(
+                organization=self.organization,
+                actor=actor,
+                seen=seen,
+                points=self.checks.points(),
+            )
+            if self.answer == "check":
+                return _("Saved.")
+            verify_organization(organization=self.organization, actor=actor, seen=seen)
+        return _("Verified: %(name)s.") % name
+
+    def _change(self) -> int:
+        text = self.data.get("change", "")
+        return int(text) if text.isascii() and text.isdigit() and len(text) < 18 else 0
 
 
 @operator_only

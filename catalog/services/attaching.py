@@ -13,9 +13,9 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from accounts.broker import send
-from accounts.files.inspecting import WITH_TEXT, Inspected, inspected
-from accounts.files.scanning import Finding, ScanState, scan
-from accounts.files.storage import discard, keep
+from accounts.files.inspecting import WITH_TEXT
+from accounts.files.storage import discard
+from accounts.files.taking import Kept, VirusFound, taken_in
 from accounts.models import Organization, User
 from accounts.permissions import Tier
 from accounts.text import clean_line
@@ -33,7 +33,6 @@ from catalog.workflow import EDITABLE, IllegalMove
 
 Verb = AttachmentEvent.Verb
 L = TypeVar("L", bound=Listing)
-NAME_LIMIT = 200
 
 
 def attach(
@@ -55,53 +54,34 @@ def attach(
     _check_editable(listing)
     _check_room(listing, 0)
     title = clean_title(listing, title)
-    with inspected(upload, name=name, limit=settings.ATTACHMENT_BYTES) as found:
-        with found.path.open("rb") as file:
-            finding = scan(file)
-        if finding.state == ScanState.INFECTED:
-            _log(listing, Verb.INFECTED, actor=actor, note=f"{finding.virus}: {name}")
-            raise ValidationError(virus_sentence(finding.virus), code="virus")
-        stored = keep(found.path, folder=FOLDER)
-        try:
-            return _add(
-                listing,
-                found,
-                finding,
-                Attachment(
-                    title=title, tier=tier, joins_text=joins_text, file=stored, added_by=actor
-                ),
-                name=name,
-            )
-        except BaseException:
-            discard(stored)
-            raise
-
-
-def virus_sentence(virus: str) -> str:
-    return _("A virus was found in this file (%(virus)s). It was not kept.") % {"virus": virus}
+    try:
+        with taken_in(upload, name=name, folder=FOLDER) as kept:
+            row = Attachment(title=title, tier=tier, joins_text=joins_text, added_by=actor)
+            return _add(listing, kept, row)
+    except VirusFound as found:
+        _log(listing, Verb.INFECTED, actor=actor, note=f"{found.virus}: {name}")
+        raise
 
 
 @transaction.atomic
-def _add(
-    listing: Listing, found: Inspected, finding: Finding, attachment: Attachment, *, name: str
-) -> Attachment:
+def _add(listing: Listing, kept: Kept, attachment: Attachment) -> Attachment:
     listing = _lock(listing)
     _check_editable(listing)
-    _check_room(listing, found.size)
+    _check_room(listing, kept.size)
     rows = Attachment.objects.of(listing)
     setattr(attachment, listing.kind, listing)
     attachment.number = (rows.aggregate(last=Max("number"))["last"] or 0) + 1
-    attachment.name = _plain_name(name)
-    attachment.kind, attachment.size, attachment.sha256 = found.kind, found.size, found.sha256
-    attachment.scan = finding.state
-    attachment.text_state = TextState.WAITING if found.kind in WITH_TEXT else TextState.NONE
+    attachment.file, attachment.name = kept.file, kept.name
+    attachment.kind, attachment.size, attachment.sha256 = kept.kind, kept.size, kept.sha256
+    attachment.scan = kept.scan
+    attachment.text_state = TextState.WAITING if kept.kind in WITH_TEXT else TextState.NONE
     if attachment.kind not in WITH_TEXT:
         attachment.joins_text = False
     try:
         with transaction.atomic():
             attachment.save()
     except IntegrityError:
-        if rows.present().filter(sha256=found.sha256).exists():
+        if rows.present().filter(sha256=kept.sha256).exists():
             raise ValidationError(
                 _("This very file is attached already."), code="same_file"
             ) from None
@@ -252,13 +232,6 @@ def _lock_file(attachment: Attachment) -> Attachment:
     if found is None:
         raise IllegalMove(_("This file has just been removed."))
     return found
-
-
-def _plain_name(name: str) -> str:
-    """Return the file's own name without folders and without what cannot be seen."""
-    name = name.replace("\\", "/").rpartition("/")[2]
-    visible = "".join(char for char in name if char.isprintable())
-    return visible[-NAME_LIMIT:]
 
 
 def _log(

@@ -235,7 +235,7 @@ IMPORT_KEEP_DAYS = env.integer("IMPORT_KEEP_DAYS", 30, minimum=1, maximum=3650)
 # Rows of one export, and exports of one person in a minute.
 EXPORT_MAX_ROWS = env.integer("EXPORT_MAX_ROWS", 5_000, minimum=1, maximum=100_000)
 EXPORTS_PER_MINUTE = env.integer("EXPORTS_PER_MINUTE", 6, minimum=1)
-# Of all listings and evidence of one organization together.
+# Of all files of one organization's listings together.
 ORGANIZATION_QUOTA_BYTES = env.integer("ORGANIZATION_QUOTA_MB", 1000, minimum=1) * 1024 * 1024
 # ClamAV's daemon; VIRUS_SCANNER may name another function, see accounts/files/scanning.py.
 CLAMD_ADDRESS = env.text("CLAMD_ADDRESS", "")
@@ -390,6 +390,16 @@ CELERY_BEAT_SCHEDULE = {
         "task": "catalog.tasks.sweep_attachments",
         "schedule": 60.0,
         "options": {"expires": 60},
+    },
+    "evidence": {
+        "task": "accounts.tasks.sweep_evidence",
+        "schedule": 60.0,
+        "options": {"expires": 60},
+    },
+    "evidence-tidy": {
+        "task": "accounts.tasks.tidy_evidence",
+        "schedule": 86_400.0,
+        "options": {"expires": 3600},
     },
     # Once a day each: files of an upload that was cut off are in nobody's way.
     "attachments-tidy": {

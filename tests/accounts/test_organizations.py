@@ -13,6 +13,7 @@ from accounts.models import (
     OrganizationStatus,
 )
 from accounts.services import (
+    REQUIRED_POINTS,
     Refused,
     change_organization,
     fingerprint,
@@ -26,6 +27,7 @@ from tests.factories import (
     make_operator,
     make_organization,
     make_user,
+    tick_all,
 )
 
 pytestmark = pytest.mark.django_db
@@ -148,13 +150,13 @@ def test_who_is_a_moment_later_with_the_same_code_gets_the_same_sentence(monkeyp
 # --- Change ---------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("field", ["name", "credit_code"])
-def test_another_name_or_code_has_to_be_verified_again(client, field):
+def test_another_name_has_to_be_verified_again(client):
     owner = make_member()
     organization = owner.organizations.get()
     client.force_login(owner)
-    new = {"name": "另一个名称有限公司", "credit_code": make_credit_code(700_002)}[field]
-    form = {name: getattr(organization, name) for name in content()} | {field: new}
+    tick_all(organization)
+    new = {"name": "另一个名称有限公司"}
+    form = {name: getattr(organization, name) for name in content()} | new
 
     response = client.post(reverse("organization_edit", args=[organization.pk]), form)
 
@@ -162,6 +164,7 @@ def test_another_name_or_code_has_to_be_verified_again(client, field):
     organization.refresh_from_db()
     assert organization.status == OrganizationStatus.PENDING
     assert organization.verified_at is None
+    assert not organization.checks.exists()
     assert AccountEvent.objects.get().verb == Verb.CHANGED
 
 
@@ -237,8 +240,8 @@ def operator(client):
     return user
 
 
-TICKS = {
-    name: "on" for name in ("name_checked", "code_checked", "region_checked", "contact_checked")
+TICKS = {f"point_{point}": "on" for point in REQUIRED_POINTS} | {
+    f"note_{point}": "原件已核对" for point in REQUIRED_POINTS
 }
 
 
@@ -253,23 +256,25 @@ def test_an_operator_verifies_what_they_have_compared(client, operator):
     organization.refresh_from_db()
     assert organization.is_verified
     assert organization.verified_at is not None
-    event = AccountEvent.objects.get()
-    assert (event.verb, event.actor) == (Verb.VERIFIED, operator)
+    event = AccountEvent.objects.get(verb=Verb.VERIFIED)
+    assert event.actor == operator
+    assert AccountEvent.objects.filter(verb=Verb.CHECKED).count() == len(REQUIRED_POINTS)
 
 
-@pytest.mark.parametrize("missing", sorted(TICKS))
+@pytest.mark.parametrize("missing", REQUIRED_POINTS)
 def test_a_forgotten_tick_is_not_a_yes(client, operator, missing):
     organization = make_organization(status="pending", verified_at=None)
-    ticks = {name: "on" for name in TICKS if name != missing}
+    ticks = {name: value for name, value in TICKS.items() if name != f"point_{missing}"}
     response = client.post(
         reverse("ops_organization", args=[organization.pk]),
         ticks | {"answer": "verify", "seen": fingerprint(organization)},
     )
 
-    assert response.status_code == 200
-    assert "有 1 处需要修改" in response.content.decode()
+    assert response.status_code == 409
+    assert str(missing.label) in response.content.decode()
     organization.refresh_from_db()
     assert organization.status == OrganizationStatus.PENDING
+    assert not organization.checks.exists() and not AccountEvent.objects.exists()
 
 
 def test_an_operator_returns_with_a_reason_that_the_owner_reads(client, operator):
@@ -311,6 +316,7 @@ def test_entries_that_changed_meanwhile_are_not_verified(client, operator):
 
 def test_of_two_operators_the_second_is_told():
     organization = make_organization(status="pending", verified_at=None)
+    tick_all(organization)
     seen = fingerprint(organization)
     verify_organization(organization=organization, actor=make_operator(), seen=seen)
 
@@ -344,6 +350,7 @@ def test_only_operators_verify():
 def test_it_locks_the_organization_before_it_writes():
     organization = make_organization(status="pending", verified_at=None)
     operator = make_operator()
+    tick_all(organization)
     with CaptureQueriesContext(connection) as queries:
         verify_organization(
             organization=organization, actor=operator, seen=fingerprint(organization)
@@ -393,7 +400,7 @@ def test_the_queue_costs_the_same_for_one_and_for_ten(
 ):
     for _ in range(rows):
         make_organization(status="pending")
-    # session, user, counts by status, page count, page; for the top bar: memberships, manager
-    # profile, organizations, managers, answers, demands, achievements.
-    with django_assert_num_queries(12):
+    # session, user, counts by status, page count, page, requests for another code; for the top
+    # bar: memberships, manager profile, organizations, managers, answers, demands, achievements.
+    with django_assert_num_queries(13):
         client.get(reverse("ops_organizations"))
