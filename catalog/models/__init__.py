@@ -49,6 +49,7 @@ from catalog.models.searches import (
     Alert,
     SavedSearch,
 )
+from catalog.models.signatures import ListingSignature
 from catalog.models.typed import TypedPost
 
 __all__ = [
@@ -88,6 +89,7 @@ __all__ = [
     "ListingLanguage",
     "ListingQuerySet",
     "ListingReminder",
+    "ListingSignature",
     "OwnershipMode",
     "ReminderStage",
     "RowOutcome",
