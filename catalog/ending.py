@@ -58,10 +58,9 @@ class _EndForm(forms.Form):
 class WithdrawForm(_EndForm):
     """Why a listing is taken back. A draft that nobody has seen needs no reason."""
 
-    def __init__(self, *args: Any, kind: str, is_draft: bool = False, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, kind: str, reason_needed: bool = True, **kwargs: Any) -> None:
         super().__init__(*args, kind=kind, **kwargs)
-        self.is_draft = is_draft
-        self.fields["reason"].required = not is_draft
+        self.fields["reason"].required = reason_needed
         self.fields["reason"].error_messages["required"] = _PLEASE_CHOOSE
         self._offer(("", list(END_REASONS[kind][ListingStatus.WITHDRAWN])))
 

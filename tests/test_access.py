@@ -38,7 +38,8 @@ ROLES = (
 CODES = {"2": 200, "3": 403, "4": 404, "5": 405, "G": 410, "L": 302, "R": 302, "D": 503}
 
 # One letter a role: 2 the page, L to the log-in, R elsewhere, 3 may not (403), 4 may not know of
-# it (404), 5 no such method (405), G a link that is void (410), D a service is down, as no worker runs here.
+# it (404), 5 no such method (405), G a link that is void (410), D a service is down, as no worker
+# runs here.
 TABLE = {
     # address: what it is about  GET           POST ("" where there is nothing to post)
     ("healthz", ""): ("DDDDDDDDDD", ""),

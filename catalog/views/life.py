@@ -26,7 +26,7 @@ from catalog.models import Listing
 from catalog.services import publishing
 from catalog.services.reminding import PROLONGED_BY, confirm_by_link
 from catalog.views.gate import get_listing, get_own, names
-from catalog.workflow import IllegalMove, ListingStatus
+from catalog.workflow import MOVES, IllegalMove, ListingStatus
 
 # Of one address, or one person, in a minute: more than anybody's mail programs open by themselves.
 LINKS_PER_MINUTE = 30
@@ -40,7 +40,10 @@ def listing_withdraw(request: UserRequest, kind: str, number: str) -> HttpRespon
     def act(form: forms.Form) -> None:
         publishing.withdraw(listing=listing, actor=request.user, **form.cleaned_data)
 
-    form = WithdrawForm(_posted(request), kind=kind, is_draft=listing.status == ListingStatus.DRAFT)
+    # Of one that cannot be withdrawn at all, that is what to say.
+    allowed = ListingStatus.WITHDRAWN in MOVES.get(listing.status, set())
+    needed = allowed and listing.status != ListingStatus.DRAFT
+    form = WithdrawForm(_posted(request), kind=kind, reason_needed=needed)
     done = _("Withdrawn. It has left the list and the search.")
     return _ask_first(request, kind, listing, "withdraw", form, act, done)
 

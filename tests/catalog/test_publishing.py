@@ -487,6 +487,10 @@ def test_the_owner_withdraws_whatever_has_not_ended(status):
         assert state(listing) == before
 
 
+def reason_for(status):
+    return "no_partner" if status == S.CLOSED else ""
+
+
 @pytest.mark.parametrize(
     ("make", "status"),
     [
@@ -502,7 +506,9 @@ def test_a_published_listing_ends_in_the_ways_of_its_kind(
     listing = make()
 
     with django_capture_on_commit_callbacks(execute=True):
-        publishing.close(listing=listing, actor=make_operator(), status=status)
+        publishing.close(
+            listing=listing, actor=make_operator(), status=status, reason=reason_for(status)
+        )
 
     listing.refresh_from_db()
     assert listing.status == status

@@ -147,7 +147,9 @@ def test_a_published_listing_is_found_when_nobody_heard(eager, deaf, publish):
     [
         (lambda row: publishing.withdraw(listing=row, actor=make_operator()), M.SUPERSEDED),
         (
-            lambda row: publishing.close(listing=row, actor=make_operator(), status="closed"),
+            lambda row: publishing.close(
+                listing=row, actor=make_operator(), status="closed", reason="no_partner"
+            ),
             M.SUPERSEDED,
         ),
     ],
