@@ -89,14 +89,14 @@ class Catalogue:
 
     # --- Writing --------------------------------------------------------------------------------
 
-    def write(self) -> int:
+    def write(self, name: str = "bench", revision: str = "1") -> int:
         """Write owners, listings, word index, vectors and counts. Return the model's key."""
         from django.db import connection
 
         from matchmaking.models import EmbeddingModel
 
         model = EmbeddingModel.objects.create(
-            name="bench", revision="1", dimension=self.dimension
+            name=name, revision=revision, dimension=self.dimension
         ).pk
         with connection.cursor() as cursor:
             self._owners()
