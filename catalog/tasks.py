@@ -9,7 +9,8 @@ from celery import shared_task
 from django.db import OperationalError
 
 from accounts.broker import send
-from catalog.services import import_runs, reading_files, reminding, watching
+from catalog import duplicates
+from catalog.services import import_runs, reading_files, reminding, typed, watching
 
 
 @shared_task(ignore_result=True)
@@ -46,6 +47,23 @@ def sweep_attachments() -> None:
     for pk in reading_files.held():
         if not send(scan_attachment, pk):
             return
+
+
+@shared_task(ignore_result=True)
+def sign_listings() -> None:
+    """Take the fingerprints of listings whose text is new, at most 2,000 of each list."""
+    for kind in duplicates.MODELS:
+        for _round in range(4):
+            ids = duplicates.stale(kind)
+            if not ids:
+                break
+            duplicates.sign(kind, ids)
+
+
+@shared_task(ignore_result=True)
+def forget_typed() -> None:
+    """Drop what people had typed when their session was over, and did not come back for."""
+    typed.forget_old()
 
 
 @shared_task(ignore_result=True)

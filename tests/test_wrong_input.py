@@ -33,6 +33,7 @@ from accounts.models import (
     OrganizationStatus,
 )
 from accounts.services import REQUIRED_POINTS, fingerprint
+from catalog import steps
 from catalog.models import Demand, ListingEvent
 from catalog.workflow import ListingStatus
 from matchmaking.models import Consent, Match, MatchEvent
@@ -114,6 +115,20 @@ def listing_data(owner: Organization, **changes: Any) -> dict[str, Any]:
         "indicators-0-high": "",
         "indicators-0-unit": "mm",
         "indicators-0-kind": "hard",
+        "process": "分段中频淬火，每圈 14 段。",
+        "ipc": "C21D",
+        "funded": "yes",
+        "deadline": (timezone.localdate() + dt.timedelta(days=120)).isoformat(),
+        "partners": "有中试线的高校团队",
+        "ip-TOTAL_FORMS": "1",
+        "ip-INITIAL_FORMS": "0",
+        "ip-0-kind": "invention",
+        "ip-0-number": "ZL202410123456.7",
+        "ip-0-status": "granted",
+        "ip-0-family": "",
+        "lead_expert": "陆知远",
+        "orcid": "",
+        "disclosure_money": "members",
         **changes,
     }
 
@@ -238,13 +253,17 @@ def make_forms(owner: Organization) -> dict[str, Form]:
             {"answer": "suspend", "reason": "证书已过期"},
         ),
         "reassign": Form(operator, at("ops_reassign", reviewed.number), {"to": colleague.pk}),
-        "demand": Form(writer, at("demand_new"), listing_data(owner)),
-        "draft": Form(writer, at("demand_new"), listing_data(owner, action="draft")),
-        "achievement": Form(writer, at("achievement_new"), listing_data(owner)),
+        "demand": Form(writer, at("demand_new_whole"), listing_data(owner)),
+        "draft": Form(writer, at("demand_new_whole"), listing_data(owner, action="draft")),
+        "achievement": Form(writer, at("achievement_new_whole"), listing_data(owner)),
         "edit": Form(
             writer,
             at("demand_edit", demand.number),
-            listing_data(owner, body="改" * 40, seen=demand.updated_at.isoformat()),
+            listing_data(
+                owner,
+                body="改" * 40,
+                seen=steps.mark_of(demand, steps.content_of("demand", steps.WHOLE)),
+            ),
         ),
         "withdraw": Form(
             writer,
@@ -796,7 +815,7 @@ def test_a_review_that_is_decided_and_handed_back_at_once_has_one_end(owner):
 @pytest.mark.django_db(transaction=True)
 def test_a_form_that_is_sent_twice_at_once_makes_one_demand(owner):
     writer = make_member(owner)
-    form = (writer, reverse("demand_new"), listing_data(owner))
+    form = (writer, reverse("demand_new_whole"), listing_data(owner))
 
     assert at_once(form, form, form) == [302, 302, 302]
     assert Demand.objects.count() == 1

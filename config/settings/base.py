@@ -386,10 +386,20 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 300.0,
         "options": {"expires": 300},
     },
+    "typed": {
+        "task": "catalog.tasks.forget_typed",
+        "schedule": 3600.0,
+        "options": {"expires": 3600},
+    },
     "attachments": {
         "task": "catalog.tasks.sweep_attachments",
         "schedule": 60.0,
         "options": {"expires": 60},
+    },
+    "duplicates": {
+        "task": "catalog.tasks.sign_listings",
+        "schedule": 30.0,
+        "options": {"expires": 30},
     },
     "evidence": {
         "task": "accounts.tasks.sweep_evidence",
