@@ -23,6 +23,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -47,10 +48,8 @@ def make_file(path: Path, rows: int) -> None:
 
     chance = random.Random(SEED)
     texts = make_texts(2 * rows)
-    # Saved without write_only, strings go to the shared table, as they do in Excel and WPS.
-    book = Workbook()
-    sheet = book.active
-    assert sheet is not None
+    book = Workbook(write_only=True)
+    sheet = book.create_sheet()
     with override("zh-hans"):
         columns = template_columns("achievement", "zh-hans")
     sheet.append([column.zh for column in columns])
@@ -90,6 +89,41 @@ def make_file(path: Path, rows: int) -> None:
         }
         sheet.append([cells.get(column.name) for column in columns])
     book.save(path)
+    share_strings(path)
+
+
+def share_strings(path: Path) -> None:
+    """Move a workbook's texts into the shared table, where Excel and WPS put them."""
+    with zipfile.ZipFile(path) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    places: dict[bytes, int] = {}
+
+    def shared(match: re.Match[bytes]) -> bytes:
+        place = places.setdefault(match[2], len(places))
+        return b'<c r="%s" t="s"><v>%d</v></c>' % (match[1], place)
+
+    name = "xl/worksheets/sheet1.xml"
+    cell = rb'<c r="([A-Z]+\d+)" t="inlineStr"><is>(.*?)</is></c>'
+    members[name] = re.sub(cell, shared, members[name], flags=re.DOTALL)
+    if not places:
+        raise SystemExit("The texts of the workbook were not found.")
+    main = b"http://schemas.openxmlformats.org/spreadsheetml/2006/main"
+    items = b"".join(b"<si>%s</si>" % text for text in places)
+    members["xl/sharedStrings.xml"] = b'<sst xmlns="%s">%s</sst>' % (main, items)
+    kind = b"application/vnd.openxmlformats-officedocument.spreadsheetml.sharedStrings+xml"
+    members["[Content_Types].xml"] = members["[Content_Types].xml"].replace(
+        b"</Types>",
+        b'<Override PartName="/xl/sharedStrings.xml" ContentType="%s"/></Types>' % kind,
+    )
+    relation = b"http://schemas.openxmlformats.org/officeDocument/2006/relationships/sharedStrings"
+    members["xl/_rels/workbook.xml.rels"] = members["xl/_rels/workbook.xml.rels"].replace(
+        b"</Relationships>",
+        b'<Relationship Id="rIdS" Type="%s" Target="/xl/sharedStrings.xml"/></Relationships>'
+        % relation,
+    )
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for member, data in members.items():
+            archive.writestr(member, data)
 
 
 @contextmanager

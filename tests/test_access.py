@@ -7,12 +7,21 @@ import datetime as dt
 from types import SimpleNamespace
 
 import pytest
+from django.core.files.base import ContentFile
 from django.test import Client
 from django.urls import URLResolver, get_resolver, reverse
 from django.utils import timezone
 
-from accounts.models import AccountEvent, ManagerProfile, Membership, Organization
-from catalog.models import Achievement, Demand, ImportJob, ListingEvent, SavedSearch
+from accounts.files.storage import private_storage
+from accounts.models import (
+    AccountEvent,
+    CodeChange,
+    Evidence,
+    ManagerProfile,
+    Membership,
+    Organization,
+)
+from catalog.models import Achievement, Attachment, Demand, ImportJob, ListingEvent, SavedSearch
 from matchmaking.models import Consent, Match, MatchEvent, Review
 from matchmaking.workflow import MatchStatus, ReviewStatus
 from tests.factories import (
@@ -100,9 +109,20 @@ TABLE = {
     ("saved_search_edit", "search"): ("L424444444", "L4-4444444"),
     ("saved_search_open", "search"): ("L555555555", "L4-4444444"),
     ("saved_search_delete", "search"): ("L555555555", "L4-4444444"),
+    ("demand_files", "demand"): ("L323333333", "L3-3333333"),
+    ("demand_files", "draft"): ("L423444443", "L4-3444443"),
+    ("achievement_files", "achievement"): ("L333323333", "L3333-3333"),
+    ("demand_file", "demand file"): ("L555555555", "L3-3333333"),
+    ("achievement_file", "achievement file"): ("L555555555", "L3333-3333"),
+    ("demand_file_remove", "demand file"): ("L323333333", "L3-3333333"),
+    ("achievement_file_remove", "achievement file"): ("L333323333", "L3333-3333"),
+    ("attachment_download", "attachment"): ("4422442442", ""),
     ("my_demands", ""): ("L222222222", ""),
     ("my_achievements", ""): ("L222222222", ""),
     ("class_search", "scheme"): ("L222222222", ""),
+    # They change nothing, so that whoever may write gets an answer and the rest a refusal.
+    ("listing_quality", "writing"): ("L555555555", "L3-3--3333"),
+    ("find_indicators", "writing"): ("L555555555", "L3-3--3333"),
     # Files in and out
     ("import_new", ""): ("LR2322RRR2", "LR-3--RRR-"),
     ("import_template", "template"): ("L222222222", ""),
@@ -143,6 +163,11 @@ TABLE = {
     ("member_answer", "membership"): ("L555555555", "L4-344444-"),
     ("member_role", "membership"): ("L555555555", "L4-344444-"),
     ("member_remove", "membership"): ("L423444442", "L4-344444-"),
+    ("organization_verification", "organization"): ("L423444442", "L4-3444443"),
+    ("organization_code", "organization"): ("L423444443", "L4-3444443"),
+    ("organization_code_recall", "organization"): ("L555555555", "L4-3444443"),
+    ("evidence_download", "evidence"): ("L423444442", ""),
+    ("evidence_remove", "evidence"): ("L555555555", "L4-3444443"),
     ("manager_apply", ""): ("L222222222", "L---------"),
     ("settings_profile", ""): ("L222222222", "L---------"),
     ("switch_role", ""): ("L555555555", "L---------"),
@@ -200,6 +225,7 @@ def world():
         "template": ["demand", "zh", "csv"],
         "": [],
         "scheme": ["ipc"],
+        "writing": ["demand", "what"],
         "demand step": [match.demand.number, "terms"],
         "achievement step": [match.achievement.number, "terms"],
         "demand tier": [match.demand.number, "introduced"],
@@ -216,6 +242,13 @@ def world():
         "draft step": [draft.number, "terms"],
         "draft tier": [draft.number, "public"],
         "organization": [enterprise.pk],
+        "demand file": [match.demand.number, 1],
+        "achievement file": [match.achievement.number, 1],
+        "attachment": [_file_of(Attachment, demand=match.demand, number=1, by=people.owner).pk],
+        "evidence": [
+            enterprise.pk,
+            _file_of(Evidence, organization=enterprise, by=people.owner).pk,
+        ],
         "membership": [enterprise.pk, waiting.pk],
         "profile": [people.manager.manager_profile.pk],
         "token": ["no-token"],
@@ -223,6 +256,7 @@ def world():
             people.owner.saved_searches.create(kind="demand", name="淬火", query="industry=C34").pk
         ],
     }
+    _file_of(Attachment, achievement=match.achievement, number=1, by=people.university)
     # Right for every form at once: a refusal must not be for want of a field.
     people.form = {
         "note": "理由写在这里",
@@ -241,6 +275,20 @@ def world():
     return people
 
 
+def _file_of(model, *, by, **fields):
+    """Return a row of a file that is really there."""
+    storage = private_storage()
+    name = f"access/{model.__name__}-{model.objects.count()}"
+    if not storage.exists(name):
+        storage.save(name, ContentFile(b"%PDF-"))
+    values = {"file": name, "name": "a.pdf", "kind": "pdf", "size": 5, "sha256": "0" * 64}
+    if model is Attachment:
+        values |= {"title": "报告", "text_state": "empty"}
+    else:
+        values |= {"purpose": "licence"}
+    return model.objects.create(**values, scan="unscanned", added_by=by, **fields)
+
+
 def state():
     """Everything that a step of somebody's could change."""
     rows = [
@@ -248,6 +296,7 @@ def state():
         for model in (
             *(Demand, Achievement, ImportJob, Match, Review),
             *(Membership, Organization, ManagerProfile, SavedSearch),
+            *(Attachment, Evidence, CodeChange),
         )
     ]
     counts = [model.objects.count() for model in (ListingEvent, MatchEvent, AccountEvent, Consent)]

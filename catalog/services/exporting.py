@@ -15,7 +15,7 @@ from typing import IO, Any
 
 from django.db.models import QuerySet
 from django.utils.translation import gettext as _
-from django.utils.translation import override
+from django.utils.translation import override, pgettext
 from openpyxl import Workbook
 from openpyxl.cell import WriteOnlyCell
 from openpyxl.styles import Alignment, Font, PatternFill
@@ -232,7 +232,7 @@ def list_lines(listings: Iterable[Listing], kind: str, language: str, tier: Tier
     """Yield header and rows of what a reader of `tier` may read, blind."""
     columns = export_columns(kind, language, own=False)
     with override(language):
-        head = [*(column.header(language) for column in columns), _("From")]
+        head = [*(column.header(language) for column in columns), pgettext("export", "From")]
     yield head
     for listing in listings:
         with override(language):
@@ -279,8 +279,8 @@ def in_blocks(rows: QuerySet[Any], limit: int) -> Iterator[Any]:
 def report_lines(job: ImportJob, number_of: Callable[[int], str]) -> Iterator[Line]:
     """Yield one line for every row of the file: what happened to it, its number, what is wrong."""
     yield [
-        *(_("Row"), _("ID"), _("Title"), _("Result"), _("Number")),
-        *(_("Column"), _("Value"), _("What to do")),
+        *(_("Row"), _("ID"), _("Title"), _("Result"), _("Platform number")),
+        *(_("Column"), _("Value now"), _("What to do")),
     ]
     rows = ImportRow.objects.filter(job=job).defer("content")
     for row in in_blocks(rows, 200_000):

@@ -116,7 +116,7 @@ def open_table(path: Path, headers: Headers, *, max_rows: int | None = None) -> 
     if path.suffix.lower() == ".xlsx":
         _open_check(path)
         check_workbook(path)
-        findings = inspect(path, max_rows=None if max_rows is None else max_rows + HEADER_WITHIN)
+        findings = inspect(path, max_rows=max_rows, above=HEADER_WITHIN)
     known = {fold_header(name): key for key, names in headers.items() for name in names}
     best: dict[str, int] = {}
     cells: Sequence[Any] = ()

@@ -104,10 +104,11 @@ def check_workbook(path: Path) -> None:
         raise _damaged() from error
 
 
-def inspect(path: Path, *, max_rows: int | None) -> Findings:
+def inspect(path: Path, *, max_rows: int | None, above: int = 0) -> Findings:
     """Stream the parts of a workbook that `check_workbook` has passed.
 
-    Stops and raises `UnreadableFile` as soon as there are more than `max_rows` rows.
+    Stops and raises `UnreadableFile` as soon as there are more than `max_rows` rows, `above` of
+    which may be header and titles.
     """
     findings = Findings()
     try:
@@ -127,7 +128,7 @@ def inspect(path: Path, *, max_rows: int | None) -> Findings:
                     pass
             sheet = first_sheet(archive)
             if sheet in names:
-                _read_sheet(archive, sheet, findings, max_rows)
+                _read_sheet(archive, sheet, findings, max_rows, above)
     except UnreadableFile:
         raise
     except Exception as error:
@@ -150,12 +151,12 @@ def first_sheet(archive: zipfile.ZipFile) -> str:
 
 
 def _read_sheet(
-    archive: zipfile.ZipFile, name: str, findings: Findings, max_rows: int | None
+    archive: zipfile.ZipFile, name: str, findings: Findings, max_rows: int | None, above: int
 ) -> None:
     for elements, piece in enumerate(_pieces(archive, name, _ROW_END), start=1):
         if _VALUE.search(piece):
             findings.rows += 1
-        if max_rows is not None and (findings.rows > max_rows or elements > ROW_ELEMENTS):
+        if max_rows is not None and (findings.rows > max_rows + above or elements > ROW_ELEMENTS):
             raise too_many_rows(max_rows)
         if (len(findings.uncomputed) < FINDINGS and b"<f" in piece) or b":f" in piece:
             findings.uncomputed += [ref.decode() for ref in _UNCOMPUTED.findall(piece)]
