@@ -17,6 +17,7 @@ from catalog.disclosure import shown
 from catalog.files import files_for
 from catalog.forms import read_nonce
 from catalog.models import Listing, ListingEvent
+from catalog.owner_facts import owner_facts
 from catalog.permissions import (
     belongs_to_owner,
     can_decide,
@@ -71,6 +72,7 @@ def listing_detail(request: PageRequest, kind: str, number: str) -> HttpResponse
             "due": answer_due(listing),
             "files": files_for(request.user, listing),
             "show_tiers": inside,
+            "facts": owner_facts(listing),
             "files_url": f"{kind}_files" if can_edit(request.user, listing) else "",
         },
     )

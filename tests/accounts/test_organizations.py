@@ -102,7 +102,7 @@ def test_spaces_and_small_letters_in_a_code_are_put_right(client, person):
         ("field", "热处理 hengzhou.com", "联系方式"),
         ("field_en", "heat treatment, zhou@example.org", "联系方式"),
         ("contact_phone", "'; DROP TABLE accounts_user; --", "0512-6288 0000"),
-        ("contact_email", "nobody", "Email 地址"),
+        ("contact_email", "nobody", "地址"),
         ("summary", "长" * 1001, "1000"),
     ],
 )
