@@ -89,7 +89,7 @@ class Catalogue:
 
     # --- Writing --------------------------------------------------------------------------------
 
-    def write(self, name: str = "bench", revision: str = "1") -> int:
+    def write(self, name: str = "bench", revision: str = "1", *, vacuum: bool = True) -> int:
         """Write owners, listings, word index, vectors and counts. Return the model's key."""
         from django.db import connection
 
@@ -107,7 +107,8 @@ class Catalogue:
             self._vectors(cursor, model)
             self.say("vectors written")
             self._statistics(cursor, model)
-            cursor.execute("VACUUM ANALYZE")
+            if vacuum:  # not inside a transaction
+                cursor.execute("VACUUM ANALYZE")
         return model
 
     def _owners(self) -> None:
@@ -209,6 +210,7 @@ class Catalogue:
 
         ids = np.array([term_id(word) for word in self.words], dtype=np.int64)
         now = dt.datetime.now(dt.UTC).isoformat()
+        _check_keys(cursor)
         cursor.execute("DROP INDEX achievementindex_words")
         names = (
             "listing_id, model_id, version, digest, disclosure, terms, member_terms, public_terms,"
@@ -237,6 +239,7 @@ class Catalogue:
                     *(now, "1", now, "1", "0"),
                 )
                 copy.write("\t".join(values) + "\n")
+        _check_keys(cursor)
         cursor.execute(
             "CREATE INDEX achievementindex_words ON matchmaking_achievementindex"
             " USING gin (term_ids) WITH (fastupdate = off)"
@@ -331,6 +334,11 @@ def _documents(terms: NDArray[Any], size: int) -> NDArray[np.int64]:
     first = np.ones(ordered.shape, dtype=np.bool_)
     first[:, 1:] = ordered[:, 1:] != ordered[:, :-1]
     return np.bincount(ordered[first], minlength=size)
+
+
+def _check_keys(cursor: Any) -> None:
+    """Inside a transaction no index is made while foreign keys wait to be checked."""
+    cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
 
 
 def _disclosures(cursor: Any) -> dict[int, str]:

@@ -213,3 +213,18 @@ def clear() -> None:
     """Forget both lists, in this process."""
     for keeper in _keepers.values():
         keeper.clear()
+
+
+def warm() -> None:
+    """Read both lists before the first request, for the processes that are forked from this one.
+
+    Each of them goes on from here, and asks only for what has changed since.
+    """
+    try:
+        for keeper in _keepers.values():
+            keeper.current()
+    except DatabaseError as error:
+        # The site starts all the same, and says what is wrong with it.
+        logger.warning("The lists could not be read yet: %s", error)
+    finally:
+        connection.close()

@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 from rapidfuzz import process
@@ -38,22 +39,24 @@ class Asked(NamedTuple):
 
 def variants(tokens: Sequence[str]) -> list[tuple[str, ...]]:
     """Return each word followed by the forms in which a text may have it."""
-    groups = []
-    for place, token in enumerate(tokens):
-        forms = [token]
-        if _LATIN.fullmatch(token):
-            forms += _numbers_of(token)
-            if "-" in token:
-                forms.append(token.replace("-", ""))
-            if place + 1 < len(tokens) and _LATIN.fullmatch(tokens[place + 1]):
-                # “micro structure”: texts have it in one word, or with a hyphen.
-                forms += [token + tokens[place + 1], f"{token}-{tokens[place + 1]}"]
-        elif standard := _STANDARD.fullmatch(token):
-            forms.append(standard[2])
-        elif place and token[0].isdigit() and _STANDARD.fullmatch(tokens[place - 1] + token):
-            forms.append(tokens[place - 1] + token)
-        groups.append(tuple(dict.fromkeys(forms)))
-    return groups
+    groups = [[token, *_alone(token)] for token in tokens]
+    for place, (token, following) in enumerate(pairwise(tokens)):
+        # What a text may have in one word stands for both of these.
+        joined = []
+        if _LATIN.fullmatch(token) and _LATIN.fullmatch(following):
+            joined = [token + following, f"{token}-{following}"]
+        elif _STANDARD.fullmatch(token + following):
+            joined = [token + following]
+        groups[place] += joined
+        groups[place + 1] += joined
+    return [tuple(dict.fromkeys(group)) for group in groups]
+
+
+def _alone(token: str) -> list[str]:
+    if _LATIN.fullmatch(token):
+        return [*_numbers_of(token), *([token.replace("-", "")] if "-" in token else [])]
+    standard = _STANDARD.fullmatch(token)
+    return [standard[2]] if standard else []
 
 
 def _numbers_of(word: str) -> list[str]:
