@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any
@@ -18,21 +18,35 @@ from django.utils.translation import gettext_lazy as _
 from stdnum.cn import uscc
 
 from accounts.models import Organization
+from accounts.permissions import Tier
 from accounts.regions import regions
+from catalog.disclosure import withheld
 from catalog.models import Listing
 
-# Everything that others read before the introduction; the description is open to members.
-CHECKED_FIELDS = ("title", "summary", "body", "keywords", "indicators")
+# Every text of a listing, in the order of its pages; those that the other side reads only once it
+# is introduced are left out, and so are those that name (patents, the expert) by what they are.
+CHECKED_FIELDS = {
+    "demand": (
+        *("title", "summary", "body", "keywords", "indicators"),
+        *("process", "tried", "partners"),
+    ),
+    "achievement": (
+        *("title", "summary", "body", "keywords", "indicators", "novelty", "advantages"),
+        *("scenarios", "trl_evidence", "encumbrances"),
+    ),
+}
 
 
 class LeakKind(TextChoices):
     NAME = "name", _("the organization's name")
-    PERSON = "person", _("the contact person's name")
+    PERSON = "person", _("the name of one of its people")
     PHONE = "phone", _("a phone number")
     EMAIL = "email", _("an e-mail address")
     ACCOUNT = "account", _("a chat account")
     SITE = "site", _("a web address")
     CODE = "code", _("a credit code")
+    PATENT = "patent", _("a patent number")
+    ORCID = "orcid", _("an ORCID")
 
 
 @dataclass(frozen=True)
@@ -69,6 +83,20 @@ _ACCOUNT = re.compile(
 )
 _CODE = re.compile(r"(?<![0-9a-z])[0-9a-hj-npqrtuwxy]{18}(?![0-9a-z])", re.IGNORECASE)
 
+# Applications and publications in China, international and of the larger offices, and software
+# registrations: whoever looks one up reads whose it is.
+_PATENT = re.compile(
+    r"(?<![0-9a-z])(?:zl|cn)?\s?(?:19[89]\d|20[0-4]\d)[1-3589]\d{7}\.[\dx](?![0-9a-z])"
+    r"|(?<![0-9a-z])zl\s?\d{8,12}(?:\.[\dx])?(?![0-9])"
+    r"|(?<![0-9a-z])cn\s?\d{7,9}\s?[abcsuy][1-9]?(?![0-9a-z])"
+    r"|(?<![0-9a-z])pct\s?/\s?[a-z]{2}\s?\d{4}\s?/\s?\d{5,6}(?![0-9])"
+    r"|(?<![0-9a-z])wo\s?\d{4}\s?/\s?\d{6}(?![0-9])"
+    r"|(?<![0-9a-z])(?:us|ep|jp|kr)\s?\d{7,11}\s?[ab][1-9](?![0-9a-z])"
+    r"|(?<![0-9a-z])20\d{2}sr\d{6,8}(?![0-9])",
+    re.IGNORECASE,
+)
+_ORCID = re.compile(r"(?<![0-9-])\d{4}-\d{4}-\d{4}-\d{3}[\dx](?![0-9a-z-])", re.IGNORECASE)
+
 # The legal tail of a company's name, and the titles that make two characters a person.
 _TAILS = (
     "集团股份有限公司", "集团有限责任公司", "科技股份有限公司", "科技有限责任公司",
@@ -88,9 +116,9 @@ def find_leaks(
 
     At most one for each field and kind: it is the place to look, not a list of all.
     """
-    finders = _finders(organization)
+    finders = _finders(organization, _people(listing_or_content, organization))
     found: dict[tuple[str, LeakKind], Leak] = {}
-    for field in CHECKED_FIELDS:
+    for field in _checked(listing_or_content):
         for text in _texts(listing_or_content, field):
             for kind, finder in finders:
                 if (field, kind) in found:
@@ -102,6 +130,33 @@ def find_leaks(
 
 
 Finder = Callable[[str], str]
+
+
+def _checked(source: Listing | Mapping[str, Any]) -> list[str]:
+    """Return the fields that somebody may read who is not introduced."""
+    if isinstance(source, Mapping):
+        names = dict.fromkeys(name for of in CHECKED_FIELDS.values() for name in of)
+        kinds = [kind for kind, fields in CHECKED_FIELDS.items() if set(source) & set(fields)]
+        disclosure = source.get("disclosure") or {}
+        named = [name for name in names if name in source]
+    else:
+        kinds, disclosure = [source.kind], source.disclosure
+        named = list(CHECKED_FIELDS[source.kind])
+    closed = frozenset[str]().union(
+        *(withheld(kind, disclosure, Tier.MANAGERS, names=True) for kind in kinds)
+    )
+    return [name for name in named if name not in closed]
+
+
+def _people(source: Listing | Mapping[str, Any], organization: Organization) -> list[str]:
+    """Return whose names say which organization it is: contact, leading expert, members."""
+    if isinstance(source, Mapping):
+        expert = str(source.get("lead_expert") or "")
+    else:
+        expert = str(getattr(source, "lead_expert", ""))
+    # Several experts may share the field.
+    names = [organization.contact_name, *re.split(r"[,;/、，；]", expert)]
+    return list(dict.fromkeys(name for raw in names if (name := _fold(raw).strip())))
 
 
 def _texts(source: Listing | Mapping[str, Any], field: str) -> Iterator[str]:
@@ -121,7 +176,7 @@ def _fold(text: str) -> str:
     return unicodedata.normalize("NFKC", text)
 
 
-def _finders(organization: Organization) -> list[tuple[LeakKind, Finder]]:
+def _finders(organization: Organization, people: Sequence[str]) -> list[tuple[LeakKind, Finder]]:
     names = [_loose(name) for name in own_names(organization)]
     finders: list[tuple[LeakKind, Finder]] = [
         (LeakKind.NAME, _first(re.compile("|".join(names), re.IGNORECASE) if names else None)),
@@ -130,13 +185,35 @@ def _finders(organization: Organization) -> list[tuple[LeakKind, Finder]]:
         (LeakKind.ACCOUNT, _first(_ACCOUNT)),
         (LeakKind.PHONE, _first(_PHONE)),
         (LeakKind.CODE, _find_code),
-        (LeakKind.PERSON, _first(_person(_fold(organization.contact_name).strip()))),
+        (LeakKind.PATENT, _first(_PATENT)),
+        (LeakKind.ORCID, _first(_ORCID)),
+        *((LeakKind.PERSON, _first(_person(name))) for name in people),
+        *((LeakKind.PERSON, finder) for finder in _member_finders(organization)),
     ]
     digits = re.sub(r"\D", "", organization.contact_phone)
     if len(digits) >= 7:
         own = re.compile(r"(?<!\d)" + r"[\s()-]{0,2}".join(digits[-8:]) + r"(?!\d)")
         finders.append((LeakKind.PHONE, _first(own)))
     return finders
+
+
+def _member_finders(organization: Organization) -> Iterator[Finder]:
+    """Look for members by name; two characters and a first name alone may be any word.
+
+    The names are asked for once, though an import looks through thousands of rows.
+    """
+    if organization._state.adding:
+        return
+    names: list[str] | None = organization.__dict__.get("_member_names")
+    if names is None:
+        found = organization.users.filter(memberships__is_active=True).values_list(
+            "name", flat=True
+        )
+        names = sorted({_fold(name).strip() for name in found.distinct()})
+        organization.__dict__["_member_names"] = names
+    for name in names:
+        if pattern := _person(name):
+            yield _first(pattern)
 
 
 def own_names(organization: Organization) -> list[str]:
@@ -214,7 +291,7 @@ def without_names(text: str, organization: Organization) -> str:
     """Return a text without what gives `organization` away: for what is compared, not shown."""
     text = _fold(text)
     taken = 0
-    for _kind, finder in _finders(organization):
+    for _kind, finder in _finders(organization, [organization.contact_name]):
         while taken < _TAKEN_OUT_AT_MOST and (snippet := finder(text)):
             text = text.replace(snippet, " ")
             taken += 1

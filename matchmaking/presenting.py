@@ -373,7 +373,7 @@ _VERDICT_LABELS = {
     "partly": gettext_lazy("Partly met"),
     "unmet": gettext_lazy("Not met"),
     "unknown": gettext_lazy("Not stated"),
-    "closed": gettext_lazy("Not open to you"),
+    "closed": gettext_lazy("Closed to you"),
 }
 _VERDICT_ICONS = {
     "met": "circle-check",
@@ -690,7 +690,7 @@ def worst_gap(rows: Sequence[GridRow]) -> str:
     if silent:
         return _("Not stated: %(names)s") % {"names": _some(silent)}
     if withheld := [row.name for row in rows if row.verdict.key == "closed"]:
-        return _("Not open to you: %(names)s") % {"names": _some(withheld)}
+        return _("Closed to you: %(names)s") % {"names": _some(withheld)}
     if any(row.verdict.key != "met" for row in rows):
         return _("Everything is met but the region")
     return _("Every requirement is met") if rows else ""

@@ -4,7 +4,7 @@ import pytest
 
 from accounts.models import Organization
 from catalog.leaks import LeakKind, find_leaks
-from catalog.models import Demand
+from catalog.models import Achievement, Demand
 
 OWNER = Organization(
     name="杭州恒轴轴承有限公司",
@@ -46,6 +46,14 @@ def kinds(text, owner=OWNER, field="summary"):
         ("见 www.hengzhou.cn", LeakKind.SITE),
         ("微信：hengzhou2026", LeakKind.ACCOUNT),
         ("QQ 12345678", LeakKind.ACCOUNT),
+        ("专利 ZL201910123456.7 已授权", LeakKind.PATENT),
+        ("申请号 202110123456.X", LeakKind.PATENT),
+        ("公开号 CN112345678A", LeakKind.PATENT),
+        ("ＣＮ１１２３４５６７８Ｂ", LeakKind.PATENT),
+        ("PCT/CN2021/123456", LeakKind.PATENT),
+        ("US 10123456 B2", LeakKind.PATENT),
+        ("软著 2021SR0123456", LeakKind.PATENT),
+        ("0000-0002-1825-0097", LeakKind.ORCID),
     ],
 )
 def test_it_finds(text, kind):
@@ -63,6 +71,7 @@ def test_it_finds(text, kind):
         "电机功率 150 马力，最高峰 3200 rpm。",
         "ASP.NET 和 Node.js 平台，版本 3.11.7。",
         "精度 0.13912345678 mm",
+        "产量 202110 件，编号 CN-2021，美标 US 40，日标 JP 3",
         "",
     ],
 )
@@ -104,6 +113,44 @@ def test_every_text_that_others_read_is_looked_at():
     )
     fields = [leak.field for leak in find_leaks(listing, OWNER)]
     assert fields == ["title", "summary", "body", "keywords", "indicators"]
+
+
+@pytest.mark.parametrize(
+    ("model", "field"),
+    [
+        *((Demand, name) for name in ("process", "tried", "partners")),
+        *((Achievement, name) for name in ("novelty", "advantages", "scenarios", "trl_evidence")),
+        (Achievement, "encumbrances"),
+    ],
+)
+def test_the_texts_beside_the_description_are_looked_at(model, field):
+    listing = model(**{field: "电话 13800138000"})
+    assert [leak.field for leak in find_leaks(listing, OWNER)] == [field]
+
+    # What only the other side reads, once it knows the name, may say it.
+    listing.disclosure = {field: "introduced"}
+    assert find_leaks(listing, OWNER) == []
+
+
+def test_the_experts_name_and_those_of_the_members_are_looked_for():
+    listing = Achievement(lead_expert="钱一鸣、Ada Verne", scenarios="由钱一鸣团队完成。")
+    assert [leak.snippet for leak in find_leaks(listing, OWNER)] == ["钱一鸣"]
+    listing = Achievement(lead_expert="钱一鸣、Ada Verne", novelty="first shown by ada verne")
+    assert [leak.kind for leak in find_leaks(listing, OWNER)] == [LeakKind.PERSON]
+    assert find_leaks(Achievement(lead_expert="钱一鸣"), OWNER) == []
+
+
+@pytest.mark.django_db
+def test_a_members_name_is_found_and_asked_for_once(django_assert_num_queries):
+    from tests.factories import make_member, make_organization
+
+    owner = make_organization()
+    make_member(owner, name="欧阳若水")
+    with django_assert_num_queries(1):
+        assert [leak.snippet for leak in find_leaks({"body": "请找欧阳若水。"}, owner)] == [
+            "欧阳若水"
+        ]
+        assert find_leaks({"body": "请找旁人。"}, owner) == []
 
 
 def test_a_figure_of_an_indicator_is_no_phone_number():
