@@ -34,7 +34,7 @@ PAIRS_AT_MOST = 16_000_000
 # Of what stayed the same, so many characters are shown on each side of a change.
 AROUND = 60
 # Unchanged pieces as short as this between two changes are noise: “的”, a comma.
-NOISE = 2
+NOISE = 1
 
 _SENTENCE = re.compile(r".+?(?:[。！？；!?;\n]+|\.\s+|$)", re.DOTALL)
 

@@ -15,7 +15,7 @@ from django.db import OperationalError
 from django.db.models import QuerySet
 from redis.exceptions import RedisError
 
-from accounts.broker import send
+from accounts.broker import send as send  # also the name by which services find it
 from matchmaking.retrieval.asking import pack
 from matchmaking.retrieval.encoders import EncoderUnavailable, get_encoder
 from matchmaking.services import assignment, clocks, indexing, matching

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from catalog.workflow import END_REASONS, ListingStatus, actor_of
 from catalog.workflow import MOVES as LISTING_MOVES
-from catalog.workflow import ListingStatus
 from matchmaking.workflow import MOVES as MATCH_MOVES
 from matchmaking.workflow import REVIEW_MOVES, MatchStatus, ReviewStatus
 
@@ -47,3 +47,26 @@ def test_every_status_is_documented_and_every_move_has_somebody(section, moves, 
     assert {status for row in rows for status in row[:2]} == set(statuses.values)
     for _before, _after, who in rows:
         assert set(who.split(", ")) <= PEOPLE
+
+
+def test_the_documented_reasons_for_an_end_are_those_of_the_code():
+    table = TEXT.partition("| end | reasons of a demand | reasons of an achievement |")[2]
+    rows = [
+        [cell.strip() for cell in line.strip("|").split("|")]
+        for line in table.partition("\n\n")[0].strip().splitlines()[1:]
+    ]
+    told = {
+        kind: {row[0]: row[at].split(", ") for row in rows if row[at]}
+        for at, kind in enumerate(("demand", "achievement"), start=1)
+    }
+
+    coded = {
+        kind: {str(end): [str(reason) for reason in reasons] for end, reasons in of_kind.items()}
+        for kind, of_kind in END_REASONS.items()
+    }
+    assert told == coded
+
+
+def test_who_the_events_say_made_a_step_is_who_the_table_says():
+    for before, after, who in documented("Listing"):
+        assert actor_of(before, after) in who.split(", ")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from django.contrib.auth.models import AnonymousUser
@@ -80,6 +82,11 @@ def get_own(user: User, kind: str, number: str) -> Listing:
     if not can_edit(user, listing):
         raise PermissionDenied(_("Only the owner and the editors of this listing can do that."))
     return listing
+
+
+def read_picks(texts: Iterable[str]) -> set[int]:
+    """Return the keys of ticked rows; what is no key is left out."""
+    return {int(text) for text in texts if re.fullmatch(r"[0-9]{1,17}", text)}
 
 
 def kind_of(number: str) -> str:

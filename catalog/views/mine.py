@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import re
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -31,7 +30,7 @@ from catalog.models import Listing, ListingQuerySet
 from catalog.services import bulk, publishing
 from catalog.services.reminding import AHEAD, PROLONGED_BY, SOON
 from catalog.views.browse import PAGE_SIZE, page_of
-from catalog.views.gate import MODELS, answer_due, names
+from catalog.views.gate import MODELS, answer_due, names, read_picks
 from catalog.workflow import ListingStatus
 
 # What belongs together for an owner who asks “what have I to do?”.
@@ -62,6 +61,7 @@ SORTS: dict[str, tuple[StrOrPromise, tuple[Any, ...]]] = {
     ),
 }
 _OUTCOME = "bulk_outcome"
+EXPORT = "export"
 
 
 def _ending() -> Q:
@@ -186,6 +186,7 @@ ACTIONS = {
         Action("submit", gettext_lazy("Hand in for the check")),
         Action("close", gettext_lazy("Record how they ended…"), CloseForm),
         Action("withdraw", gettext_lazy("Withdraw…"), WithdrawForm),
+        Action(EXPORT, gettext_lazy("Export as .xlsx")),
     )
 }
 
@@ -197,11 +198,7 @@ def my_listings_bulk(request: UserRequest, kind: str) -> HttpResponse:
     shown = Shown.read(MultiValueDict(parse_qs(data.get("back", "")[:200])))
     target = reverse(names(kind)["my_url"]) + (f"?{query}" if (query := shown.query()) else "")
     action = ACTIONS.get(data.get("action", ""))
-    picked = {
-        int(text)
-        for text in data.getlist("pick")
-        if text.isascii() and text.isdigit() and len(text) < 18
-    }
+    picked = read_picks(data.getlist("pick"))
     if action is None:
         messages.error(request, _("Please choose what to do with the ticked listings."))
         return redirect(target)
@@ -218,6 +215,10 @@ def my_listings_bulk(request: UserRequest, kind: str) -> HttpResponse:
         messages.error(request, _("Tick at least one listing first."))
         return redirect(target)
 
+    if action.key == EXPORT:
+        address = reverse(f"export_{names(kind)['my_url']}")
+        keys = [("pick", str(listing.pk)) for listing in listings]
+        return redirect(f"{address}?{urlencode(keys)}")
     content: dict[str, Any] = {}
     if action.form is not None:
         form = action.form(data if "sure" in data else None, kind=kind)

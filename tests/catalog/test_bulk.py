@@ -156,6 +156,19 @@ def test_one_refusal_stops_no_other(client, owner, writer):
     assert demands[1].number in page
 
 
+def test_the_ticked_are_exported_and_no_others(client, owner, writer):
+    demands = [make_demand(owner=owner, title=f"需求第 {n} 号") for n in range(3)]
+    foreign = make_demand(title="别家的需求")
+
+    response = post(client, "export", [*demands[:2], foreign])
+    assert response.status_code == 302
+    answer = client.get(response.url + "&format=csv")
+    text = b"".join(answer.streaming_content).decode("utf-8-sig")
+    assert "需求第 0 号" in text and "需求第 1 号" in text
+    assert "需求第 2 号" not in text and "别家的需求" not in text
+    assert not ListingEvent.objects.exists()
+
+
 def test_more_than_can_be_done_at_once_is_refused_whole(client, owner, writer):
     demand = make_demand(owner=owner)
 
