@@ -67,6 +67,8 @@ BANDS: dict[str, tuple[int, int | None]] = {
     "5000000-": (5_000_000, None),
 }
 NEGOTIABLE = "open"
+# What most readers need; the other facets stand behind “more filters”.
+FIRST = ("industry", "region", "money", "trl", "mode")
 # Days since publication.
 FRESH = (7, 30, 90)
 
@@ -297,7 +299,8 @@ def label(kind: str, facet: str, value: str) -> str:
         return str(CooperationMode(value).label)
     if facet == "money":
         low, high = (None, None) if value == NEGOTIABLE else BANDS[value]
-        return wan_range(low or None, high)
+        shown = wan_range(low or None, high)
+        return shown[:1].upper() + shown[1:]
     if facet == "ipc":
         return f"{value} {class_name('ipc', value)}"
     if facet == "emerging":
@@ -553,11 +556,15 @@ def ways_out(selection: Selection) -> Iterator[tuple[Chip, int]]:
     chips: dict[str, list[Chip]] = {}
     for chip in filters.chips():
         chips.setdefault(chip.facet, []).append(chip)
+    helps = False
     for facet, of_facet in chips.items():
         found = int(np.count_nonzero(selection.rows(but=facet)))
         if found:
             joined = _(", ").join(chip.label for chip in of_facet)
             yield Chip(facet, joined, filters.without(facet)), found
+            helps = True
+    if len(chips) > 1 and not helps and len(selection.columns):
+        yield Chip("", _("all of these filters"), filters.cleared()), len(selection.columns)
 
 
 def _known(values: list[str], is_known: Callable[[str], bool]) -> tuple[str, ...]:

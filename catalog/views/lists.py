@@ -16,13 +16,10 @@ from accounts.http import PageRequest
 from accounts.permissions import reader_tier
 from accounts.views.limits import refuse, too_often
 from catalog.disclosure import shown
-from catalog.facets import QUERY_LIMIT, SHORT_FACET, Filters, sort_label, sorts
+from catalog.facets import FIRST, QUERY_LIMIT, SHORT_FACET, Filters, sort_label, sorts
 from catalog.listing_pages import PAGE_SIZE, Catalogue
 from catalog.search import SEARCH_LIMIT, SearchResult
 from catalog.views.gate import names
-
-# The facets that most readers need; the others stand behind “more filters”.
-FIRST_FACETS = 5
 
 
 @login_not_required
@@ -40,13 +37,14 @@ def listing_list(request: PageRequest, kind: str) -> HttpResponse:
     page = catalogue.page(
         after=request.GET.get("after") or "", before=request.GET.get("before") or ""
     )
-    facets = catalogue.facets
+    facets = [facet for facet in catalogue.facets if facet.name in FIRST]
+    more_facets = [facet for facet in catalogue.facets if facet.name not in FIRST]
     context = names(kind) | {
         "filters": filters,
         "chips": filters.chips(),
-        "facets": facets[:FIRST_FACETS],
-        "more_facets": facets[FIRST_FACETS:],
-        "more_open": any(facet.chosen for facet in facets[FIRST_FACETS:]),
+        "facets": facets,
+        "more_facets": more_facets,
+        "more_open": any(facet.chosen for facet in more_facets),
         "short_facet": SHORT_FACET,
         "page": page,
         "listings": [shown(listing, tier) for listing in page.rows],

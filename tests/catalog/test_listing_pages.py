@@ -371,3 +371,9 @@ def test_memory_is_read_anew_now_and_then(monkeypatch):
     monkeypatch.setattr(keeper, "_renewed", keeper._renewed - snapshot.RENEW_SECONDS - 1)
     listing_page(read(), Tier.PUBLIC)
     assert started == [1]
+
+
+def test_an_empty_list_names_the_way_out_even_where_no_single_filter_helps(client):
+    make_demand(industry="C34", region="330100", trl=7, modes=["license"])
+    page = client.get("/demands/", {"industry": "I", "region": "110000", "mode": "transfer"})
+    assert "去掉“所有条件”有 1 项" in page.content.decode()
