@@ -167,7 +167,7 @@ class _Forms:
         self.organization, self.data = organization, data
         self.answer = data.get("answer", "")
         initial = {"seen": fingerprint(organization)}
-        ticked = {}
+        ticked: dict[str, object] = {}
         for check in organization.checks.all():
             ticked |= {f"point_{check.point}": True, f"note_{check.point}": check.note}
         self.checks = ChecksForm(self._sent("check", "verify"), initial=initial | ticked)
@@ -183,10 +183,11 @@ class _Forms:
     def again(self, organization: Organization) -> _Forms:
         """Return the forms for what is stored now; a reason that was typed is not lost."""
         page = _Forms(organization, QueryDict())
+        reason = self.data.get("reason", "")[:300]
         if self.answer == "return":
-            page.giving_back.initial |= {"reason": self.data.get("reason", "")[:300]}
+            page.giving_back.initial["reason"] = reason
         if self.answer == "code_refuse":
-            page.code_refuse.initial |= {"reason": self.data.get("reason", "")[:300]}
+            page.code_refuse.initial["reason"] = reason
         return page
 
     def current(self) -> forms.Form:
