@@ -9,14 +9,12 @@ from django.views.decorators.http import require_safe
 
 from accounts.http import PageRequest
 
-# Who reads which part: everybody, members, the assigned manager, the other side once introduced.
+# Who reads what its owner cannot change: everybody, members, the assigned manager, the other side
+# once introduced. The rest of the table is catalog's, from its rules.
 VISIBILITY = (
     (_("Title, public summary, keywords"), (True, True, True, True)),
-    (_("Indicators with their figures"), (True, True, True, True)),
     (_("Industry, region, cooperation modes"), (True, True, True, True)),
-    (_("Readiness level, budget or price"), (True, True, True, True)),
     (_("Kind, part of the country and field of the organization"), (True, True, True, True)),
-    (_("Full description"), (False, True, True, True)),
     (_("Name of the organization"), (False, False, True, True)),
     (_("Contact person, phone, e-mail"), (False, False, False, True)),
 )

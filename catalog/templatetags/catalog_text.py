@@ -2,16 +2,35 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django import template
 from django.utils import timezone
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
+from accounts.permissions import Tier
 from catalog.classes import class_name
+from catalog.disclosure import RULES, TIER_LABELS
 from catalog.indicators import Indicator, display
 from catalog.models import Listing, ListingEvent
 
 register = template.Library()
+
+
+@register.simple_tag
+def disclosure_rows() -> list[dict[str, Any]]:
+    """Return who reads which field of either list unless its owner chooses otherwise."""
+    rows: dict[str, dict[str, Any]] = {}
+    for rules in RULES.values():
+        for rule in rules.values():
+            rows[str(rule.label)] = {
+                "part": rule.label,
+                "cells": [rule.default <= tier for tier in Tier],
+                "widest": TIER_LABELS[rule.widest] if rule.widest > Tier.PUBLIC else "",
+            }
+    return list(rows.values())
+
 
 # A step that is over, where a status says how things are.
 STEPS = {
