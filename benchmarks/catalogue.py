@@ -352,7 +352,8 @@ def _column(name: str, kind: str) -> list[tuple[str, str]]:
 
 def _unit(vectors: Any) -> NDArray[np.float32]:
     lengths = np.linalg.norm(vectors, axis=-1, keepdims=True)
-    return (vectors / lengths).astype(np.float32)
+    unit: NDArray[np.float32] = (vectors / lengths).astype(np.float32)
+    return unit
 
 
 def _array(values: list[str]) -> str:

@@ -174,9 +174,8 @@ class Filters:
                 continue
             for one in self.narrowest(facet) if facet in _TREES else value:
                 rest = tuple(other for other in value if other != one)
-                chips.append(
-                    Chip(facet, label(self.kind, facet, one), replace(self, **{facet: rest}))
-                )
+                left: dict[str, Any] = {facet: rest}
+                chips.append(Chip(facet, label(self.kind, facet, one), replace(self, **left)))
         return chips
 
 
@@ -350,8 +349,9 @@ class Selection:
         level = self.filters.trl or 0
         trl = self.columns["trl"]
         # A demand that names no level takes any.
-        fits: Mask = trl <= level if self.filters.kind == "demand" else trl >= level
-        return fits & may_know(self.columns, "trl", self.tier)
+        fits = trl <= level if self.filters.kind == "demand" else trl >= level
+        known: Mask = np.logical_and(fits, may_know(self.columns, "trl", self.tier))
+        return known
 
     def _mode(self) -> Mask:
         bits = sum(1 << MODES.index(mode) for mode in self.filters.mode)

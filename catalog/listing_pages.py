@@ -80,9 +80,9 @@ class Catalogue:
         held = np.zeros(len(columns), dtype=np.bool_)
         for facet in ("industry", "ipc", "emerging"):
             if facets.is_class(facet, code):
-                held |= Selection(
-                    columns, Filters(self.filters.kind, **{facet: (code,)}), self.tier
-                ).all
+                chosen: dict[str, Any] = {facet: (code,)}
+                of_class = Filters(kind=self.filters.kind, **chosen)
+                held |= Selection(columns, of_class, self.tier).all
         first = columns["pk"][np.flatnonzero(held)[: search.SEARCH_LIMIT]].tolist()
         return list(dict.fromkeys([*first, *ids])) if first else ids
 
@@ -228,7 +228,8 @@ def _sort_keys(columns: Columns, sort: str, tier: Tier) -> Numbers:
     if sort == Sort.ENDING:
         return -columns["until"].astype(np.int64)
     if sort == Sort.CONFIRMED:
-        return np.maximum(columns["confirmed"], columns["published"])
+        latest: Numbers = np.maximum(columns["confirmed"], columns["published"])
+        return latest
     if sort == Sort.MONEY:
         money = columns["money"]
         # What the reader may not know stands with what nobody has said, behind all others.

@@ -79,7 +79,8 @@ def put_right(
 
     Not in its place: a text that came in since words were counted may have it after all.
     """
-    asked, corrected = [], []
+    asked: list[tuple[str, ...]] = []
+    corrected: list[tuple[str, str]] = []
     for group in groups:
         word = group[0]
         unknown = _LATIN.fullmatch(word) and not _in_texts(group, statistics)
