@@ -24,6 +24,7 @@ from accounts.models import (
 from catalog.models import Achievement, Attachment, Demand, ImportJob, ListingEvent, SavedSearch
 from matchmaking.models import Consent, Match, MatchEvent, Review
 from matchmaking.workflow import MatchStatus, ReviewStatus
+from tests.api import make_token
 from tests.factories import (
     make_achievement,
     make_demand,
@@ -44,7 +45,7 @@ ROLES = (
     *("visitor", "plain", "owner", "viewer", "stranger"),
     *("university", "manager", "colleague", "tied", "operator"),
 )
-CODES = {"2": 200, "3": 403, "4": 404, "5": 405, "G": 410, "L": 302, "R": 302, "D": 503}
+CODES = {"1": 401, "2": 200, "3": 403, "4": 404, "5": 405, "G": 410, "L": 302, "R": 302, "D": 503}
 
 # One letter a role: 2 the page, L to the log-in, R elsewhere, 3 may not (403), 4 may not know of
 # it (404), 5 no such method (405), G a link that is void (410), D a service is down, as no worker
@@ -171,6 +172,67 @@ TABLE = {
     ("manager_apply", ""): ("L222222222", "L---------"),
     ("settings_profile", ""): ("L222222222", "L---------"),
     ("switch_role", ""): ("L555555555", "L---------"),
+    # The API: to visitors “1” is what the log-in is to pages (401)
+    ("api_schema", ""): ("2222222222", ""),
+    ("api_docs", ""): ("2222222222", ""),
+    ("api_nothing", "nothing"): ("4444444444", "4444444444"),
+    ("api_me", ""): ("1222222222", ""),
+    ("api_demand_list", ""): ("2222222222", "13-3--3333"),
+    ("api_achievement_list", ""): ("2222222222", "13-3--3333"),
+    ("api_demand_facets", ""): ("2222222222", ""),
+    ("api_achievement_facets", ""): ("2222222222", ""),
+    ("api_demand_export", ""): ("1222222222", ""),
+    ("api_achievement_export", ""): ("1222222222", ""),
+    ("api_demand_mine", ""): ("1222222222", ""),
+    ("api_achievement_mine", ""): ("1222222222", ""),
+    ("api_demand_export_mine", ""): ("1222222222", ""),
+    ("api_achievement_export_mine", ""): ("1222222222", ""),
+    ("api_demand_by_external_id", "external_id"): ("1422444444", ""),
+    ("api_achievement_by_external_id", "external_id"): ("1444444444", ""),
+    ("api_demand_detail", "demand"): ("2222222222", ""),
+    ("api_demand_detail", "draft"): ("4422444442", ""),
+    ("api_demand_detail", "submitted"): ("4422442222", ""),
+    ("api_achievement_detail", "achievement"): ("2222222222", ""),
+    **{
+        (f"api_demand_{step}", "demand"): ("5555555555", "13-3333333")
+        for step in ("submit", "withdraw", "close", "confirm", "clone")
+    },
+    **{
+        (f"api_demand_{step}", "draft"): ("5555555555", "14-3444443")
+        for step in ("submit", "withdraw", "close", "confirm", "clone")
+    },
+    **{
+        (f"api_achievement_{step}", "achievement"): ("5555555555", "13333-3333")
+        for step in ("submit", "withdraw", "close", "confirm", "clone")
+    },
+    ("api_demand_decide", "submitted"): ("5555555555", "143344--3-"),
+    ("api_achievement_decide", "achievement"): ("5555555555", "133333----"),
+    ("api_demand_events", "demand"): ("1322333332", ""),
+    ("api_achievement_events", "achievement"): ("1333323332", ""),
+    ("api_demand_revisions", "demand"): ("1322333332", ""),
+    ("api_achievement_revisions", "achievement"): ("1333323332", ""),
+    ("api_demand_changes", "demand"): ("1322333332", ""),
+    ("api_achievement_changes", "achievement"): ("1333323332", ""),
+    ("api_demand_files", "demand"): ("2222222222", "13-3333333"),
+    ("api_achievement_files", "achievement"): ("2222222222", "13333-3333"),
+    ("api_demand_file", "demand file"): ("5555555555", ""),
+    ("api_achievement_file", "achievement file"): ("5555555555", ""),
+    ("api_demand_file_download", "demand file"): ("4422442442", ""),
+    ("api_achievement_file_download", "achievement file"): ("4444422442", ""),
+    ("api_queue", ""): ("1333332222", ""),
+    ("api_classes", "scheme"): ("1222222222", ""),
+    ("api_classes_suggest", "scheme"): ("1555555555", "1---------"),
+    ("api_import_list", ""): ("1222222222", "13-3--333-"),
+    ("api_import_template", "template"): ("1222222222", ""),
+    ("api_import", "import"): ("1422444442", ""),
+    ("api_import_rows", "import"): ("1422444442", ""),
+    ("api_import_confirm", "import"): ("1555555555", "14-344444-"),
+    ("api_import_cancel", "import"): ("1555555555", "14-344444-"),
+    ("api_import_report", "report"): ("1422444442", ""),
+    ("api_search_list", ""): ("1222222222", "1---------"),
+    ("api_search", "search"): ("1424444444", ""),
+    ("settings_tokens", ""): ("L222222222", "L---------"),
+    ("token_revoke", "api token"): ("L555555555", "L4-4444444"),
     # Operators
     ("ops_home", ""): ("L333333332", ""),
     ("ops_listings", ""): ("L333333332", ""),
@@ -252,11 +314,15 @@ def world():
         "membership": [enterprise.pk, waiting.pk],
         "profile": [people.manager.manager_profile.pk],
         "token": ["no-token"],
+        "nothing": ["nothing/here"],
+        "external_id": ["PLM-1"],
+        "api token": [_token_of(people.owner)],
         "search": [
             people.owner.saved_searches.create(kind="demand", name="淬火", query="industry=C34").pk
         ],
     }
     _file_of(Attachment, achievement=match.achievement, number=1, by=people.university)
+    Demand.objects.filter(pk=match.demand.pk).update(external_id="PLM-1")
     # Right for every form at once: a refusal must not be for want of a field.
     people.form = {
         "note": "理由写在这里",
@@ -273,6 +339,11 @@ def world():
         "title": "被人改过的题目",
     }
     return people
+
+
+def _token_of(person):
+    make_token(person)
+    return person.auth_token_set.get().public_id
 
 
 def _file_of(model, *, by, **fields):

@@ -63,7 +63,7 @@ class Day(serializers.DateField):
 
     def __init__(self, *, form_field: Callable[[], Any], **kwargs: Any) -> None:
         self.form_field = form_field
-        super().__init__(allow_null=True, **kwargs)
+        super().__init__(**kwargs)
 
     def to_internal_value(self, data: Any) -> Any:
         day = super().to_internal_value(data)

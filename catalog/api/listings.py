@@ -332,6 +332,7 @@ class ListingViewSet(OfListing):
     # --- Writing --------------------------------------------------------------------------------
 
     def create(self, request: Request) -> Response:
+        self._check_writes()
         data = self.read(NEW[self.kind])
         owner = self._writes_for(data.pop("organization", None))
         external_id = data.pop("external_id", "")
@@ -380,8 +381,12 @@ class ListingViewSet(OfListing):
             raise serializers.ValidationError(
                 {"organization": [_("You write for several organizations. Please name one.")]}
             )
-        if found:
-            return found[0]
+        return found[0]
+
+    def _check_writes(self) -> None:
+        """Say it first to those who write for nobody, whatever they send."""
+        if writable_organizations(self.user).exists():
+            return
         if Membership.objects.active().filter(user=self.user).exists():
             raise PermissionDenied(
                 _("Your role in your organization is to read. Ask its owner to let you write.")
@@ -431,6 +436,7 @@ class ListingViewSet(OfListing):
         return self.answer(found[0])
 
     def put_by_external_id(self, request: Request, external_id: str) -> Response:
+        self._check_writes()
         self._check_external_id(external_id)
         content = self._whole_content()
         owner = self._writes_for(_organization(request))

@@ -140,7 +140,7 @@ class _Content(serializers.Serializer[Any]):
     money_max = serializers.IntegerField(
         min_value=0, max_value=MONEY_LIMIT, required=False, allow_null=True, help_text=_("In CNY.")
     )
-    valid_until = Day(form_field=lambda: DayField(required=False), required=False)
+    valid_until = Day(form_field=lambda: DayField(required=False), required=False, allow_null=True)
     language = serializers.ChoiceField(choices=ListingLanguage.choices, required=False)
     ipc = serializers.ListField(
         child=serializers.CharField(max_length=40),
@@ -182,7 +182,7 @@ class DemandContentSerializer(_Content):
 
     process = Text(**_optional(max_length=DETAIL_LIMIT))
     tried = Text(**_optional(max_length=DETAIL_LIMIT))
-    deadline = Day(form_field=FactDayField, required=False)
+    deadline = Day(form_field=FactDayField, required=False, allow_null=True)
     funded = serializers.BooleanField(required=False, allow_null=True)
     exclusivity = serializers.ChoiceField(choices=Exclusivity.choices, **_optional())
     ip_expectation = serializers.ChoiceField(choices=IpExpectation.choices, **_optional())
@@ -201,8 +201,8 @@ class AchievementContentSerializer(_Content):
     trl_evidence = Text(**_optional(max_length=DETAIL_LIMIT))
     ip_items = IpItems(required=False)
     ownership = serializers.ChoiceField(choices=OwnershipMode.choices, **_optional())
-    publicity_from = Day(form_field=FactDayField, required=False)
-    publicity_until = Day(form_field=FactDayField, required=False)
+    publicity_from = Day(form_field=FactDayField, required=False, allow_null=True)
+    publicity_until = Day(form_field=FactDayField, required=False, allow_null=True)
     encumbrances = Text(**_optional(max_length=DETAIL_LIMIT))
     needs = serializers.ListField(
         child=serializers.ChoiceField(choices=AchievementNeed.choices),
