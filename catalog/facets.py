@@ -339,7 +339,7 @@ class Selection:
 
     def _class(self, facet: str) -> Mask:
         wanted = _TREES[facet].beginning_with(self.filters.narrowest(facet))
-        found: Mask = np.isin(self.columns[facet], wanted).any(axis=1)
+        found: Mask = np.logical_or.reduce(np.isin(self.columns[facet], wanted), axis=1)
         return found
 
     def _region(self) -> Mask:
