@@ -459,6 +459,8 @@ def _han_quantity(text: str, match: re.Match[str]) -> Quantity | None:
     unit, unit_end = _unit_at(text, end)
     if unit and text[unit_end : unit_end + 1] == "半":
         value, unit_end = value + Decimal("0.5"), unit_end + 1
+    if not unit and not _LINK.match(text, unit_end):
+        return None
     found = _related(text, start, value, unit, unit_end)
     if not found.unit:
         return None

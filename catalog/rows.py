@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
@@ -228,6 +229,26 @@ def typed_rows(prefix: str, data: MultiValueDict[str, str]) -> list[dict[str, An
     return [
         {key: data.get(f"{prefix}-{number}-{key}", "") for key in keys} for number in range(count)
     ]
+
+
+def accepted_rows(values: list[str]) -> list[dict[str, Any]]:
+    """Return the proposals that were ticked, as the formset shows them, without forged ones."""
+    accepted: list[dict[str, Any]] = []
+    for value in values[:MAX_INDICATORS]:
+        try:
+            [row] = clean_indicators([json.loads(value[:2000])])
+        except (ValueError, RecursionError, ValidationError):
+            continue
+        accepted.append({**row, "kind": "hard" if row["hard"] else "soft"})
+    return accepted
+
+
+def with_accepted_rows(
+    rows: list[dict[str, Any]], accepted: list[dict[str, Any]]
+) -> list[dict[str, Any]]:
+    """Return the rows that were written, followed by what was accepted."""
+    written = [row for row in rows if any(row.get(key) for key in IndicatorForm.WRITTEN)]
+    return with_blank_rows("indicators", (written + accepted)[:MAX_INDICATORS])
 
 
 def with_more_rows(prefix: str, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:

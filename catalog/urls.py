@@ -89,6 +89,8 @@ urlpatterns = [
     *_pages("demand", "demands"),
     *_pages("achievement", "achievements"),
     path("classes/<str:scheme>/", assist.class_search, name="class_search"),
+    path("quality/<str:kind>/<str:step>/", assist.listing_quality, name="listing_quality"),
+    path("figures/<str:kind>/<str:step>/", assist.find_indicators, name="find_indicators"),
     path("files/<int:pk>/", files.attachment_download, name="attachment_download"),
     path("my/imports/new/", imports.import_new, name="import_new"),
     path(

@@ -38,12 +38,15 @@ from catalog.forms import (
 from catalog.models import Listing
 from catalog.permissions import belongs_to_owner
 from catalog.pickers import Picker, picker
+from catalog.quality import assess
 from catalog.rows import (
     ROW_FIELDS,
     ROW_SETS,
     RowSet,
+    accepted_rows,
     stored_rows,
     typed_rows,
+    with_accepted_rows,
     with_blank_rows,
     with_more_rows,
 )
@@ -58,6 +61,7 @@ from catalog.views.gate import (
     names,
     previews,
 )
+from catalog.views.panels import found_in, quality_panel
 from catalog.views.typed import keeps_what_was_typed, writer_token
 from catalog.workflow import IllegalMove, ListingStatus
 
@@ -132,6 +136,9 @@ def listing_clone(request: UserRequest, kind: str, number: str) -> HttpResponse:
             copied = _written_before(request, kind, nonce)
             if copied is None:
                 raise
+        except ValidationError as exc:
+            messages.error(request, " ".join(exc.messages))
+            return redirect(listing)
         messages.success(
             request,
             _("This is a copy of %(number)s, a draft that only your side sees.")
@@ -233,6 +240,8 @@ class _Page:
             lines = typed_rows(prefix, self.data)
             if self.action == "more" and self.argument == prefix:
                 lines = with_more_rows(prefix, lines)
+            if self.action == "accept" and prefix == "indicators":
+                lines = with_accepted_rows(lines, accepted_rows(self.data.getlist("accept")))
             rows[prefix] = ROW_SETS[prefix](initial=lines, prefix=prefix)
         form = self._form(initial=as_typed(self.data))
         return self._render(form, rows, seen=self.data.get("seen", ""), **context)
@@ -257,8 +266,8 @@ class _Page:
     # --- Saving
 
     def post(self) -> HttpResponse:
-        if self.action in ("more", "find"):
-            # The person has only asked for more lines, or for classes to choose from.
+        if self.action in ("more", "find", "accept"):
+            # The person has only asked for more lines, for classes or figures to choose from.
             return self._as_typed()
         if self.action == "forget":
             typed.forget(user=self.request.user, path=self.request.path, nonce=self.nonce)
@@ -277,6 +286,10 @@ class _Page:
             return self._autosave(form, rows)
         elsewhere = self._judge(form, rows) if self.action == "submit" else []
         if fits and not elsewhere and form.is_valid():
+            if self.action == "submit" and self.argument != "anyway":
+                quality = assess(form.candidate(_content(form, rows)))
+                if not quality.is_enough:
+                    return self._render(form, rows, thin=True)
             return self._save(form, rows)
         return self._render(form, rows, elsewhere=elsewhere)
 
@@ -337,6 +350,11 @@ class _Page:
     def _autosave(self, form: ListingForm, rows: Mapping[str, RowSet]) -> HttpResponse:
         """Store of a draft what can be stored, and say in a line what cannot."""
         content = _content(form, rows)
+        if self.listing is None and len(self.owners) > 1:
+            # The owner cannot be changed later: they say it themselves, by the button.
+            return JsonResponse(
+                {"said": _("Save it once as a draft; from then on it saves itself.")}
+            )
         if self.listing is None and not {"owner", "title"} <= form.cleaned_data.keys():
             return JsonResponse({"said": _("It is saved as soon as it has a title.")})
         try:
@@ -454,6 +472,7 @@ class _Page:
             seen = self._seen(listing) if listing is not None else ""
         found = list(problems(form, list(rows.values()))) if form.is_bound else []
         parts = steps.STEPS if self.step == steps.WHOLE else (self.step,)
+        candidate = self._candidate(form, rows)
         todo = []
         if listing is not None and steps.CHECK in parts and not form.is_bound:
             todo = [finding(listing, name, text, self.step) for name, text in findings(listing)]
@@ -484,10 +503,34 @@ class _Page:
                 "can_draft": listing is None or listing.status in DRAFTS,
                 "unverified": owner is not None and not owner.is_verified,
                 "previews": previews() if listing is not None else [],
+                "panel": quality_panel(candidate, self.request.user, self.step),
             }
+            | self._found(candidate)
             | context,
             status=status,
         )
+
+    def _candidate(self, form: ListingForm, rows: Mapping[str, RowSet]) -> Listing:
+        """Return the listing as it would be with what the page holds."""
+        if form.is_bound:
+            return form.candidate(_content(form, rows))
+        return self.listing if self.listing is not None else MODELS[self.kind]()
+
+    def typed_listing(self) -> Listing:
+        """Return the listing as it would be with what was posted. Nothing is stored or refused."""
+        form = self._form(data=self.data)
+        rows = {
+            prefix: ROW_SETS[prefix](data=self.data, prefix=prefix)
+            for prefix in steps.rows_of(self.kind, self.step)
+        }
+        form.is_valid()
+        return self._candidate(form, rows)
+
+    def _found(self, candidate: Listing) -> dict[str, Any]:
+        """Return the figures found in the text, if they were asked for."""
+        if self.action != "find" or self.argument != "indicators":
+            return {}
+        return found_in(self.typed_listing())
 
     def _pickers(self, form: ListingForm) -> dict[str, Picker]:
         """Return what there is to choose from for each scheme of classes on the page."""
@@ -512,6 +555,23 @@ class _Page:
         }
         form.offer_industries(pickers["industry"])
         return pickers
+
+
+def typed_listing(request: UserRequest, kind: str, step: str) -> Listing:
+    """Return what somebody is writing: the listing named, or the one of this form's mark.
+
+    Raises 404 and 403 as the form itself does.
+    """
+    owners = writable_organizations(request.user).order_by("name", "pk")
+    number = request.GET.get("listing", "")
+    if number:
+        listing: Listing | None = get_own(request.user, kind, number)
+        owners = Organization.objects.none()
+    elif owners:
+        listing = _written_before(request, kind, read_nonce(request.POST.get("nonce", "")))
+    else:
+        raise PermissionDenied(_("Your role in your organization is to read."))
+    return _Page(request, kind, step, owners, listing=listing).typed_listing()
 
 
 def _content(form: ListingForm, rows: Mapping[str, RowSet]) -> dict[str, Any]:
