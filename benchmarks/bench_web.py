@@ -1,12 +1,13 @@
 """Pages of the lists under load: 20 requests a second on a catalogue of 100,000.
 
-    python -m benchmarks.bench_web [--listings 100000] [--seconds 60] [--rate 20]
+    python -m benchmarks.bench_web [--listings 100000] [--seconds 60] [--rate 20] [--keep FOLDER]
 
 Makes a seeded catalogue in a database of its own (embedded PostgreSQL and Valkey), starts the
 site as in production (gunicorn as in the Procfile, production settings, an encode worker) and
 sends requests at fixed moments, whether or not earlier ones have been answered: what waits in a
 queue is counted. A third of the readers are members who are logged in. Each search asks for
-other words, then for its next page and for one facet of what it found.
+other words, then for its next page and for one facet of what it found. With `--keep` the
+catalogue stays in FOLDER, and the next run with it starts from there.
 """
 
 import argparse
@@ -56,12 +57,16 @@ def main() -> None:
     parser.add_argument("--listings", type=int, default=2_000)
     parser.add_argument("--seconds", type=float, default=10.0)
     parser.add_argument("--rate", type=float, default=20.0)
+    parser.add_argument("--keep", type=Path)
     options = parser.parse_args()
 
     FOLDER.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
-        folder = Path(tempfile.mkdtemp(dir=FOLDER, prefix="web-"))
-        stack.callback(shutil.rmtree, folder, ignore_errors=True)
+        if options.keep:
+            folder = options.keep.resolve()
+        else:
+            folder = Path(tempfile.mkdtemp(dir=FOLDER, prefix="web-"))
+            stack.callback(shutil.rmtree, folder, ignore_errors=True)
         began = time.monotonic()
         address, requests, encoder = _site(stack, folder, options.listings)
         made = time.monotonic() - began
@@ -170,7 +175,12 @@ def _site(stack: ExitStack, folder: Path, listings: int) -> tuple[str, "Requests
     from benchmarks.catalogue import Catalogue
 
     catalogue = Catalogue(listings, lambda text: print(text, flush=True))
-    catalogue.write(name, revision)
+    from catalog.models import Achievement
+    from matchmaking.models import EmbeddingModel
+
+    if Achievement.objects.count() != listings:
+        catalogue.write(name, revision)
+    EmbeddingModel.objects.update(name=name, revision=revision)
     requests = Requests(catalogue)
 
     procfile = dict(
@@ -313,9 +323,11 @@ def _member() -> str:
 
     from accounts.models import Membership, Organization, User
 
-    user = User.objects.create_user("bench@example.org", secrets.token_urlsafe(20), name="Bench")
+    user, _ = User.objects.get_or_create(email="bench@example.org", defaults={"name": "Bench"})
     organization = Organization.objects.order_by("pk")[0]
-    Membership.objects.create(user=user, organization=organization, is_active=True, role="viewer")
+    Membership.objects.get_or_create(
+        user=user, organization=organization, defaults={"is_active": True, "role": "viewer"}
+    )
     session = SessionStore()
     session[SESSION_KEY] = str(user.pk)
     session[BACKEND_SESSION_KEY] = settings.AUTHENTICATION_BACKENDS[0]
