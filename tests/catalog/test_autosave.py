@@ -101,6 +101,17 @@ def test_a_new_listing_is_saved_once_it_has_a_title(client, writer, owner):
     assert Demand.objects.count() == 1
 
 
+def test_who_writes_for_two_organizations_says_for_which_first(client, writer, owner):
+    other = make_organization(name="另一家机构有限公司")
+    other.memberships.create(user=writer, role="editor", is_active=True)
+    data = {**WHAT, "owner": other.pk, **marks(client, "/demands/new/")}
+    told = client.post("/demands/new/", {**data, "action": "autosave"}).json()
+    assert "草稿" in told["said"]
+    assert Demand.objects.count() == 0
+    client.post("/demands/new/", {**data, "action": "draft"})
+    assert Demand.objects.get().owner == other
+
+
 def test_an_answer_that_was_lost_makes_no_second_listing(client, writer, owner):
     data = {**WHAT, "owner": owner.pk, **marks(client, "/demands/new/"), "action": "autosave"}
     for _try in range(2):
