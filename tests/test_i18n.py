@@ -31,7 +31,7 @@ DATA = {
     "accounts/templatetags/kq.py": "units that stay beside their number",
     "accounts/views/ops.py": "legal forms that firms have in common",
     "catalog/api/serializers.py": "an invented listing",
-    "catalog/forms.py": "units that people type behind an amount",
+    "catalog/fields.py": "units that people type behind an amount",
     "catalog/indicators.py": "how people write relations",
     "catalog/leaks.py": "legal forms that firms have in common",
     "catalog/services/encodings.py": "letters that tell encodings apart",
