@@ -89,7 +89,9 @@ def test_the_microcopy_keeps_its_tone():
     letters = {
         message.text
         for message in all_messages()
-        if "/email/" in message.path or message.path.startswith("templates/emails/")
+        if "/email/" in message.path
+        or "/mails/" in message.path
+        or message.path.startswith("templates/emails/")
     }
     wrong = []
     for (_context, text), chinese in all_translations().items():
