@@ -163,6 +163,15 @@ def peak_mb(process: subprocess.Popen[bytes]) -> float:
     return max(peaks)
 
 
+def cpu_seconds(process: subprocess.Popen[bytes]) -> float:
+    """Return the processor time that the worker has had: what else runs does not change it."""
+    import psutil
+
+    family = psutil.Process(process.pid)
+    times = [one.cpu_times() for one in (family, *family.children(recursive=True))]
+    return float(sum(time.user + time.system for time in times))
+
+
 def wait_for(condition: Callable[[], bool], meanwhile: Callable[[], None]) -> float:
     """Return the seconds until the condition holds."""
     start = time.perf_counter()
@@ -302,12 +311,13 @@ def measure(options: argparse.Namespace, folder: Path, environment: dict[str, st
 
         # The worker's own start is not the import's.
         wait_for(lambda: bool(ImportJob.objects.exclude(token="").exists()), lambda: None)
+        before = cpu_seconds(worker)
         checked = wait_for(job_is("checked"), somebody_else)
         if job.state != "checked" or job.wrong:
             raise SystemExit(f"{job.problem or f'{job.wrong} rows are wrong'}\n{log.read_text()}")
         import_jobs.confirm_import(job=job, scope=options.scope)
         stored = wait_for(job_is("done"), somebody_else)
-        peak = peak_mb(worker)
+        peak, worked = peak_mb(worker), cpu_seconds(worker) - before
     count = Achievement.objects.filter(owner=owner, status="submitted").count()
     if job.state != "done" or count != options.rows:
         raise SystemExit(f"{count} of {options.rows} rows were stored. {log.read_text()}")
@@ -324,6 +334,7 @@ def measure(options: argparse.Namespace, folder: Path, environment: dict[str, st
         "peak_mb": round(peak, 1),
         "check_seconds": round(checked, 2),
         "store_seconds": round(stored, 2),
+        "worker_cpu_seconds": round(worked, 2),
         "rows": options.rows,
         "file_mb": round(path.stat().st_size / 2**20, 2),
         "scope": options.scope,
@@ -348,9 +359,11 @@ def measure(options: argparse.Namespace, folder: Path, environment: dict[str, st
             "plain_peak_mb": round(taken["peak_mb"], 1),
         }
     print(
-        f"{options.rows:,} rows, {figures['file_mb']} MB, rows stored: {options.scope}; another "
-        f"organization's draft and list meanwhile: median {figures['others_median_ms']} ms, p95 "
-        f"{figures['others_p95_ms']} ms, longest {figures['others_max_ms']} ms\n"
+        f"{options.rows:,} rows, {figures['file_mb']} MB, rows stored: {options.scope}; processor "
+        f"time of the worker {worked:.0f} s, of {os.cpu_count()} cores with a load of "
+        f"{os.getloadavg()[0]:.1f}; another organization's draft and "
+        f"list meanwhile: median {figures['others_median_ms']} ms, "
+        f"p95 {figures['others_p95_ms']} ms, longest {figures['others_max_ms']} ms\n"
     )
     report("import", ("way", "rows", "seconds", "s per 1,000", "peak MB"), rows, figures)
 

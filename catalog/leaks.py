@@ -10,6 +10,7 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from itertools import chain
 from typing import Any
 
@@ -243,6 +244,7 @@ def own_names(organization: Organization) -> list[str]:
     return [name for name in names if name]
 
 
+@cache
 def _places() -> list[str]:
     names = regions().values()
     short = (name.removesuffix("省").removesuffix("市") for name in names)

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 from django.db import connection, transaction
 from django.utils import timezone
+from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
 from accounts.models import Organization, User
@@ -298,14 +299,12 @@ def settle(
 
 def _place(error: RowError, one: Settled, kind: str, named: dict[str, str]) -> None:
     """Put the file's own header in the place of a model field's name."""
-    column = next(
-        (
-            named[name]
-            for name, column in columns_of(kind).items()
-            if error.column in column.fields and name in named
-        ),
-        "",
-    )
+    held = {
+        name: column for name, column in columns_of(kind).items() if error.column in column.fields
+    }
+    # A file without the column: what the template calls it.
+    usual = [known.header(get_language() or "") for known in held.values() if known.only != "en"]
+    column = next((named[name] for name in held if name in named), (usual or [""])[0])
     for errors in (one.problems, one.notes):
         if error in errors:
             errors[errors.index(error)] = error._replace(column=column)

@@ -11,7 +11,7 @@ from django.conf import settings
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.core.paginator import Page, Paginator
-from django.db.models import Q
+from django.db.models import Case, Q, When
 from django.http import FileResponse, Http404, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import get_language, override
@@ -246,7 +246,8 @@ def _flawed(job: ImportJob) -> Any:
         ImportRow.objects.filter(job=job)
         .filter(Q(outcome=RowOutcome.WRONG) | ~Q(notes=[]))
         .defer("content")
-        .order_by("number")
+        # What stops a row before what is only noted.
+        .order_by(Case(When(outcome=RowOutcome.WRONG, then=0), default=1), "number")
     )
 
 
