@@ -134,7 +134,7 @@ def _of_sentence(
     bound = 0
     for number, quantity in enumerate(quantities):
         following = quantities[number + 1] if number + 1 < len(quantities) else None
-        if _is_start(flat, quantity, following):
+        if _is_start(flat, quantity, following) or _is_moment(flat, quantity):
             continue
         begin = max(bound, _clause_start(flat, quantity.words))
         indicator = _proposed(flat, quantity, begin, bound)
@@ -144,6 +144,11 @@ def _of_sentence(
             likely = wanted and quantity.said and not _TODAY.search(flat[begin : quantity.end])
             start, end = offset + quantity.words, offset + quantity.end
             yield Found(indicator, start, end, shown, likely)
+
+
+def _is_moment(text: str, quantity: Quantity) -> bool:
+    """Say whether a figure only tells when: "六个月后煮破率不高于 4%"."""
+    return not quantity.said and text[quantity.end : quantity.end + 1] in ("后", "内", "时", "前")
 
 
 def _is_start(text: str, quantity: Quantity, following: Quantity | None) -> bool:

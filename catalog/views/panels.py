@@ -17,7 +17,7 @@ from catalog.views.gate import WORDS
 # The fields that figures are looked for in. How it is done today is no requirement.
 _READ = {
     "demand": ("summary", "body"),
-    "achievement": ("summary", "body", "advantages"),
+    "achievement": ("summary", "body", "advantages", "scenarios", "trl_evidence"),
 }
 
 

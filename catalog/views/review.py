@@ -7,6 +7,7 @@ from typing import Any
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db.models import Value
+from django.db.models.functions import TruncDate
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
@@ -20,6 +21,7 @@ from accounts.permissions import Tier
 from accounts.workdays import working_days_left
 from catalog.details import detail_groups, has_more
 from catalog.disclosure import shown
+from catalog.duplicates import find_alike
 from catalog.files import file_leaks, files_for, removed_since_check
 from catalog.forms import NOTE_LIMIT, DecisionForm, leak_sentence
 from catalog.leaks import find_leaks
@@ -53,7 +55,7 @@ def listing_queue(request: UserRequest) -> HttpResponse:
 
 
 def waiting(user: User) -> Any:
-    """Return (kind, id, time) of both lists' submitted listings that this reader may decide."""
+    """Return (kind, id, time, …) of both lists' submitted listings that this reader may decide."""
     tied = Membership.objects.filter(user=user).values("organization")
     interests = ManagerInterest.objects.filter(profile__user=user).values("organization")
     parts = [
@@ -61,10 +63,12 @@ def waiting(user: User) -> Any:
         .exclude(owner__in=tied)
         .exclude(owner__in=interests)
         .order_by()
-        .values_list(Value(kind), "pk", "submitted_at")
+        .annotate(list=Value(kind), day=TruncDate("submitted_at"))
+        .values_list("list", "pk", "submitted_at", "day", "quality")
         for kind, model in MODELS.items()
     ]
-    return parts[0].union(*parts[1:], all=True).order_by("submitted_at", "pk")
+    # Of one day's, which are due on one day, those first that are good enough to publish.
+    return parts[0].union(*parts[1:], all=True).order_by("day", "-quality", "submitted_at", "pk")
 
 
 def load(keys: Any) -> list[Listing]:
@@ -72,9 +76,9 @@ def load(keys: Any) -> list[Listing]:
     found: dict[tuple[str, int], Listing] = {}
     for kind, model in MODELS.items():
         rows = model.objects.select_related("owner").defer("body")
-        wanted = [pk for of, pk, _time in keys if of == kind]
+        wanted = [pk for of, pk, *_rest in keys if of == kind]
         found |= {(kind, pk): listing for pk, listing in rows.in_bulk(wanted).items()}
-    return [found[kind, pk] for kind, pk, _time in keys if (kind, pk) in found]
+    return [found[kind, pk] for kind, pk, *_rest in keys if (kind, pk) in found]
 
 
 def _row(listing: Listing) -> dict[str, Any]:
@@ -146,6 +150,7 @@ def listing_review(request: UserRequest, number: str) -> HttpResponse:
             if since
             else None,
             "due": answer_due(listing),
+            "alike": find_alike(listing, request.user),
             "sees_owner": sees_owner,
             "events": timeline(listing, request.user) if sees_owner else [],
             "files": files_for(request.user, listing),
