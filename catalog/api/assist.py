@@ -9,6 +9,7 @@ from django.http import Http404
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import exceptions, serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -17,7 +18,9 @@ from accounts.api.permissions import SignedIn, SignedInAsks
 from accounts.api.schema import Operation, query
 from accounts.api.views import View
 from accounts.views.limits import WINDOW_SECONDS, too_often
+from catalog.api.fields import IndicatorSerializer
 from catalog.api.pages import SIZE, page_size
+from catalog.api.serializers import CONTENT
 from catalog.classes import (
     QUERY_LIMIT,
     TEXT_LIMIT,
@@ -27,9 +30,13 @@ from catalog.classes import (
     search_classes,
     suggest_classes,
 )
-from catalog.models import ListKind
+from catalog.finding import Found, find_indicators
+from catalog.models import BODY_LIMIT, ListKind
 from catalog.permissions import may_review_listings
+from catalog.quality import assess
+from catalog.services import publishing
 from catalog.views.assist import SEARCHES
+from catalog.views.gate import MODELS
 from catalog.views.review import load, waiting
 
 SUGGESTIONS_AT_MOST = 10
@@ -153,3 +160,93 @@ class QueueViewSet(View):
         rows = waiting(self.user)
         body = {"count": rows.count(), "results": load(rows[: page_size(request)])}
         return Response(QueueSerializer(body).data)
+
+
+class FoundIndicatorSerializer(serializers.Serializer[Any]):
+    """An indicator that a text states, and where."""
+
+    indicator = serializers.SerializerMethodField()
+    start = serializers.IntegerField()
+    end = serializers.IntegerField()
+    sentence = serializers.CharField()
+    likely = serializers.BooleanField()
+
+    @extend_schema_field(IndicatorSerializer)
+    def get_indicator(self, found: Found) -> Any:
+        return found.indicator.to_json()
+
+
+class FoundIndicatorsSerializer(serializers.Serializer[Any]):
+    """Indicators in the order of the text."""
+
+    results = FoundIndicatorSerializer(many=True)
+
+
+class LongPassageSerializer(serializers.Serializer[Any]):
+    """The description of a listing."""
+
+    text = serializers.CharField(max_length=BODY_LIMIT)
+
+
+class IndicatorViewSet(View):
+    """Indicators in a text."""
+
+    permission_classes = (SignedInAsks,)
+    tag = "indicator"
+    operations = {
+        "find": Operation(
+            gettext_lazy("Find indicators in a text"),
+            gettext_lazy("Proposes rows with name, relation, value and unit. Nothing is stored."),
+            {200: FoundIndicatorsSerializer},
+            request=LongPassageSerializer,
+        )
+    }
+
+    def find(self, request: Request) -> Response:
+        found = find_indicators(self.read(LongPassageSerializer)["text"])
+        return Response(FoundIndicatorsSerializer({"results": found}).data)
+
+
+class AdviceSerializer(serializers.Serializer[Any]):
+    """What would make it better, and by how many points."""
+
+    field = serializers.CharField()
+    text = serializers.CharField()
+    gain = serializers.IntegerField()
+
+
+class QualitySerializer(serializers.Serializer[Any]):
+    """How good a listing is, of 100."""
+
+    score = serializers.IntegerField()
+    parts = serializers.DictField(child=serializers.IntegerField())
+    advice = AdviceSerializer(many=True)
+
+
+class QualityViewSet(View):
+    """The quality of a content."""
+
+    permission_classes = (SignedInAsks,)
+    kind = ""
+    operations = {
+        "assess": Operation(
+            gettext_lazy("Assess a content"),
+            gettext_lazy(
+                "The score that a listing with this content would have, and what to improve. "
+                "Nothing is stored."
+            ),
+            {200: QualitySerializer},
+            request=CONTENT,
+        )
+    }
+
+    def assess(self, request: Request) -> Response:
+        listing = MODELS[self.kind]()
+        publishing.write_content(listing, self.read(CONTENT[self.kind]))
+        return Response(QualitySerializer(assess(listing)).data)
+
+
+QUALITIES: dict[str, type[QualityViewSet]] = {
+    kind: type(f"{kind.title()}QualityViewSet", (QualityViewSet,), {"kind": kind, "tag": kind})
+    for kind in ("demand", "achievement")
+}

@@ -8,7 +8,7 @@ from django.urls import URLPattern, path
 
 from accounts.api.docs import docs, schema
 from accounts.api.views import Me, Nothing
-from catalog.api.assist import ClassViewSet, QueueViewSet
+from catalog.api.assist import QUALITIES, ClassViewSet, IndicatorViewSet, QueueViewSet
 from catalog.api.exports import EXPORTS
 from catalog.api.files import FILES
 from catalog.api.history import HISTORIES
@@ -28,6 +28,7 @@ def _listings(kind: str, plural: str) -> list[URLPattern]:
     return [
         _at(f"{plural}/", rows, f"{kind}_list", get="list", post="create"),
         _at(f"{plural}/facets/", rows, f"{kind}_facets", get="facets"),
+        _at(f"{plural}/assess/", QUALITIES[kind], f"{kind}_assess", post="assess"),
         _at(f"{plural}/export/", exports, f"{kind}_export", get="export"),
         _at(f"{plural}/mine/", rows, f"{kind}_mine", get="mine"),
         _at(f"{plural}/mine/export/", exports, f"{kind}_export_mine", get="export_mine"),
@@ -64,6 +65,7 @@ urlpatterns = [
     _at("queue/", QueueViewSet, "queue", get="list"),
     _at("classes/<str:scheme>/", ClassViewSet, "classes", get="search"),
     _at("classes/<str:scheme>/suggest/", ClassViewSet, "classes_suggest", post="suggest"),
+    _at("indicators/find/", IndicatorViewSet, "indicators_find", post="find"),
     _at("imports/", ImportViewSet, "import_list", get="list", post="create"),
     _at(
         "imports/template/<str:kind>-<str:language>.<str:file_format>",

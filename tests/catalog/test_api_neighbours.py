@@ -6,7 +6,7 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 
 from accounts.models import TokenScope
-from catalog.models import Attachment, ImportJob, ListingExport, SavedSearch
+from catalog.models import Attachment, Demand, ImportJob, ListingExport, SavedSearch
 from tests.api import Program
 from tests.factories import (
     make_achievement,
@@ -358,3 +358,19 @@ def test_who_one_is():
         }
     ]
     assert Program(make_manager()).get("me/").json()["tier"] == "managers"
+
+
+def test_indicators_are_found_in_a_text_and_a_content_is_assessed():
+    program = Program(make_member(), TokenScope.READ)
+
+    found = program.post("indicators/find/", {"text": "要求圆度变形不大于 0.35 mm。"}).json()["results"]
+    vague = program.post("demands/assess/", {"title": "一个题目"}).json()
+    better = program.post(
+        "demands/assess/", {"title": "大型轴承套圈淬火变形控制", "trl": 7, "body": "说" * 300}
+    ).json()
+
+    assert found[0]["indicator"]["unit"] == "mm"
+    assert found[0]["indicator"]["value"] == "0.35"
+    assert vague["score"] < better["score"]
+    assert vague["advice"][0]["text"]
+    assert not Demand.objects.exists()
