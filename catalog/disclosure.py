@@ -18,7 +18,7 @@ from types import MappingProxyType
 from typing import Any, TypeVar
 
 from django.core.exceptions import ValidationError
-from django.db.models import Model, Q
+from django.db.models import Model
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, pgettext_lazy
 from django_stubs_ext import StrOrPromise
@@ -216,34 +216,12 @@ def shown(row: M, tier: Tier, *, names: bool = False, under: Mapping[str, str] |
     return result
 
 
-def readable(kind: str, key: str, tier: Tier) -> Q:
-    """Return the condition under which a reader of `tier` may learn what `key` names of a row.
-
-    For filters and counts: a value that only those above may read must not be found by it.
-    """
-    rule = RULES[kind][key]
-    if rule.names and tier < Tier.INTRODUCED:
-        return Q(pk__in=())
-    allowed = [one for one in Tier if rule.widest <= one <= tier]
-    if not allowed:
-        return Q(pk__in=())
-    if len(allowed) == len(rule.choices()):
-        return Q()
-    chosen = Q(**{f"disclosure__{key}__in": [one.name.lower() for one in allowed]})
-    return chosen | Q(**{f"disclosure__{key}__isnull": True}) if rule.default <= tier else chosen
-
-
 def stricter(kind: str, first: Mapping[str, str], second: Mapping[str, str]) -> dict[str, str]:
     """Return for each thing the narrower audience of two: of a revision and of the listing now."""
     return {
         key: max(tier_of(kind, key, first), tier_of(kind, key, second)).name.lower()
         for key in RULES[kind]
     }
-
-
-def widened(kind: str, before: Mapping[str, str], after: Mapping[str, str]) -> list[str]:
-    """Return what more people may read after than before."""
-    return [key for key in RULES[kind] if tier_of(kind, key, after) < tier_of(kind, key, before)]
 
 
 def clean_disclosure(kind: str, value: Any) -> dict[str, str]:
