@@ -189,7 +189,7 @@ def test_a_step_keeps_the_fields_of_the_others(client, writer, owner):
     send(client, address(demand, "what"), {**STEPS["demand"]["what"], "title": "只改了标题的需求"})
     after = Demand.objects.values().get()
     changed = {name for name in before if before[name] != after[name]}
-    assert changed == {"title", "keywords", "process", "tried", "updated_at"}
+    assert changed == {"title", "keywords", "process", "tried", "quality", "updated_at"}
 
 
 def test_the_bar_says_what_is_done_and_what_is_missing(client, writer, owner):
