@@ -247,6 +247,28 @@ def _publish_all(town: Town) -> None:
             town.listings[row["key"]] = _publish(town, model, row, published)
 
 
+# What only some of the listings say, under the names of the fields.
+_DETAILS = {
+    "demand": ("process", "tried", "funded", "exclusivity", "ip_expectation", "partners"),
+    "achievement": (
+        *("novelty", "advantages", "scenarios", "trl_evidence", "ip_items", "ownership"),
+        *("encumbrances", "needs", "lead_expert", "orcid"),
+    ),
+}
+
+
+def _details(model: type[Any], row: dict[str, Any]) -> dict[str, Any]:
+    names = ("ipc", "emerging", "disclosure", *_DETAILS[model._meta.model_name or ""])
+    found = {name: row[name] for name in names if name in row}
+    if days := row.get("deadline_days"):
+        found["deadline"] = timezone.localdate() + dt.timedelta(days=days)
+    if row.get("ownership") == "empowered":
+        # Shown to everybody inside, as the rules for empowered inventors ask.
+        found["publicity_until"] = timezone.localdate() - dt.timedelta(days=20)
+        found["publicity_from"] = found["publicity_until"] - dt.timedelta(days=15)
+    return found
+
+
 def _publish(town: Town, model: type[Any], row: dict[str, Any], published: dt.datetime) -> Listing:
     prefix = "budget" if model is Demand else "price"
     listing: Listing = model.objects.create(
@@ -265,6 +287,7 @@ def _publish(town: Town, model: type[Any], row: dict[str, Any], published: dt.da
         money_min=row.get(f"{prefix}_min"),
         money_max=row.get(f"{prefix}_max"),
         language=row["lang"],
+        **_details(model, row),
         valid_until=timezone.localdate() + dt.timedelta(days=row["valid_days"]),
         status=ListingStatus.PUBLISHED,
         version=1,
