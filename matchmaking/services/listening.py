@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from catalog.acquaintance import set_check
+from catalog.duplicates import set_by_meaning
 from catalog.search import set_backend
 from catalog.signals import listings_left, listings_published
 
@@ -12,12 +13,14 @@ from catalog.signals import listings_left, listings_published
 def connect() -> None:
     """Listen to catalog, and answer its searches. Called once, at start-up."""
     from matchmaking.permissions import tier_through_matches
+    from matchmaking.retrieval.neighbours import same_meaning
     from matchmaking.retrieval.searching import search
 
     set_check(tier_through_matches)
     listings_published.connect(_published, dispatch_uid="matchmaking")
     listings_left.connect(_left, dispatch_uid="matchmaking")
     set_backend(search)
+    set_by_meaning(same_meaning)
 
 
 def _published(*, kind: str, ids: list[int], **_: Any) -> None:
