@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any, cast
+
 from django.contrib.auth.decorators import login_not_required
 from django.http import HttpResponse
 from django.shortcuts import render
@@ -17,7 +19,8 @@ from accounts.http import PageRequest
 @require_safe
 def schema(request: PageRequest) -> HttpResponse:
     """Return the OpenAPI description, in the reader's language."""
-    found = SchemaGenerator(api_version="v1").get_schema(request=None, public=True)
+    generator = cast(Any, SchemaGenerator)(api_version="v1")
+    found = generator.get_schema(request=None, public=True)
     body = OpenApiJsonRenderer().render(found, renderer_context={})
     response = HttpResponse(body, content_type="application/vnd.oai.openapi+json")
     patch_vary_headers(response, ["Accept-Language", "Cookie"])

@@ -35,7 +35,8 @@ class ConditionMissing(APIException):
     status_code = 428
     default_code = "if_match_required"
     default_detail = gettext_lazy(
-        "Please send the ETag that you read in the header If-Match, so that nobody's change is lost."
+        "Please send the ETag that you read in the header If-Match, so that nobody's change is "
+        "lost."
     )
 
 

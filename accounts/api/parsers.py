@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Mapping
 from typing import IO, Any
 
@@ -30,7 +31,7 @@ class BoundedJSON(JSONParser):
         if len(raw) > limit:
             raise TooLarge
         try:
-            data = super().parse(_Read(raw), media_type, parser_context)
+            data = super().parse(io.BytesIO(raw), media_type, parser_context)
         except RecursionError:
             raise ParseError(_("This JSON is nested too deeply.")) from None
         except UnicodeError:
@@ -39,17 +40,6 @@ class BoundedJSON(JSONParser):
             raise ParseError(_("Please send a JSON object."))
         _check(data, DEPTH)
         return data
-
-
-class _Read:
-    """Bytes that were read already, as the parser wants them."""
-
-    def __init__(self, raw: bytes) -> None:
-        self._raw = raw
-
-    def read(self, size: int = -1) -> bytes:
-        raw, self._raw = self._raw, b""
-        return raw
 
 
 def _check(value: Any, depth: int) -> None:

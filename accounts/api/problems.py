@@ -136,7 +136,7 @@ class ProblemSerializer(serializers.Serializer[Any]):
     status = serializers.IntegerField(help_text=gettext_lazy("The HTTP status again."))
     code = serializers.CharField(help_text=gettext_lazy("A stable word for programs."))
     detail = serializers.CharField(help_text=gettext_lazy("A sentence for people."))
-    errors = serializers.DictField(
+    errors = serializers.DictField(  # type: ignore[assignment]
         child=serializers.ListField(child=serializers.CharField()),
         required=False,
         help_text=gettext_lazy("Sentences by field, where entries are not right."),

@@ -113,7 +113,7 @@ class Schema(AutoSchema):
     def get_summary(self) -> Any:
         return self.operation.summary
 
-    def get_description(self) -> Any:
+    def get_description(self) -> Any:  # type: ignore[override]
         return self.operation.description
 
     def get_override_parameters(self) -> list[Any]:

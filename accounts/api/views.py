@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, NoReturn
+from typing import Any, NoReturn, cast
 
 from django.utils.translation import gettext_lazy as _
 from rest_framework import exceptions, serializers, viewsets
@@ -106,7 +106,7 @@ class Me(View):
     }
 
     def retrieve(self, request: Request) -> Response:
-        user, token = request.user, request.auth
+        user, token = self.user, cast(Any, request.auth)
         memberships = Membership.objects.active().filter(user=user)
         body = {
             "name": user.name,

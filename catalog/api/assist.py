@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from django.core.exceptions import PermissionDenied
 from django.http import Http404
-from django.utils.translation import get_language
+from django.utils.translation import get_language, gettext_lazy
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import exceptions, serializers
 from rest_framework.request import Request
@@ -98,7 +97,7 @@ class ClassViewSet(View):
     def _check(self, request: Request, scheme: str) -> None:
         if scheme not in Scheme.values:
             raise Http404
-        if too_often(request, "classes", visitor=0, person=SEARCHES):
+        if too_often(cast(Any, request), "classes", visitor=0, person=SEARCHES):
             raise exceptions.Throttled(wait=WINDOW_SECONDS)
 
 

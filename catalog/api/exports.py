@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any, cast
+
 from django.conf import settings
 from django.http import HttpResponseBase
 from django.utils.translation import gettext as _
@@ -53,10 +55,10 @@ class ExportViewSet(OfListing):
     }
 
     def export(self, request: Request) -> HttpResponseBase:
-        return _handed(exports.export_list(request._request, kind=self.kind))
+        return _handed(exports.export_list(cast(Any, request._request), kind=self.kind))
 
     def export_mine(self, request: Request) -> HttpResponseBase:
-        return _handed(exports.export_own(request._request, kind=self.kind))
+        return _handed(exports.export_own(cast(Any, request._request), kind=self.kind))
 
 
 def _handed(response: HttpResponseBase) -> HttpResponseBase:

@@ -99,7 +99,9 @@ class _Rows(serializers.Field[Any, Any, Any, Any]):
         return value
 
 
-@extend_schema_field(IndicatorSerializer(many=True, max_length=MAX_INDICATORS))
+@extend_schema_field(
+    serializers.ListSerializer(child=IndicatorSerializer(), max_length=MAX_INDICATORS)
+)
 class Indicators(_Rows):
     """Rows of indicators; the sentences about a wrong one name its row."""
 
@@ -107,7 +109,7 @@ class Indicators(_Rows):
         return told(clean_indicators, data)
 
 
-@extend_schema_field(IpItemSerializer(many=True, max_length=MAX_ITEMS))
+@extend_schema_field(serializers.ListSerializer(child=IpItemSerializer(), max_length=MAX_ITEMS))
 class IpItems(_Rows):
     """Rows of intellectual property; the service reads them, as those of the form."""
 

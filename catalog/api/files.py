@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
@@ -23,7 +23,7 @@ from catalog.api.views import OfListing
 from catalog.disclosure import TIER_NAMES
 from catalog.file_forms import FileDetailsForm, FileForm
 from catalog.files import files_for, label_of
-from catalog.models import FILE_TITLE_LIMIT, Attachment, Listing, TextState
+from catalog.models import FILE_TITLE_LIMIT, Attachment, Listing
 from catalog.permissions import belongs_to_owner
 from catalog.services import attaching
 from catalog.views.files import attachment_download
@@ -34,7 +34,9 @@ class FileSerializer(serializers.Serializer[Attachment]):
 
     number = serializers.IntegerField()
     title = serializers.CharField()
-    label = serializers.SerializerMethodField(help_text=gettext_lazy("What others call it."))
+    label = serializers.SerializerMethodField(  # type: ignore[assignment]
+        help_text=gettext_lazy("What others call it.")
+    )
     kind = serializers.ChoiceField(choices=FileKind.choices)
     size = serializers.IntegerField(help_text=gettext_lazy("In bytes."))
     readers = serializers.SerializerMethodField()
@@ -209,7 +211,7 @@ class FileViewSet(OfListing):
         )
         if found is None:
             raise Http404
-        return attachment_download(request._request, pk=found.pk)
+        return attachment_download(cast(Any, request._request), pk=found.pk)
 
     def _file(self, listing: Listing, number: int) -> Attachment:
         rows = Attachment.objects.of(listing).present().select_related(f"{self.kind}__owner")
@@ -228,7 +230,7 @@ def _as_form(data: Any) -> dict[str, Any]:
     """Return what a program sends under the names of the page's form."""
     values = {name: data.get(name) for name in ("title", "joins_text") if name in data}
     readers = str(data.get("readers", "managers"))
-    return values | {"tier": TIER_NAMES[readers] if readers in TIER_NAMES else readers}
+    return values | {"tier": TIER_NAMES.get(readers, readers)}
 
 
 def _raise(form: Any) -> None:

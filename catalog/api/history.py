@@ -79,7 +79,7 @@ class ChangeSerializer(serializers.Serializer[Any]):
     """One thing that differs: a text in pieces, or rows."""
 
     key = serializers.CharField()
-    label = serializers.CharField()
+    label = serializers.CharField()  # type: ignore[assignment]
     pieces = PieceSerializer(many=True)
     rows = ChangedRowSerializer(many=True)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from django.conf import settings
 from django.core.exceptions import PermissionDenied
@@ -184,7 +184,8 @@ class ImportViewSet(View):
         return Response({"next": following, "results": rows})
 
     def create(self, request: Request) -> Response:
-        data = request.data.dict() | {"then": request.data.get("then", "draft")}
+        sent: Any = request.data
+        data = sent.dict() | {"then": sent.get("then", "draft")}
         own = writable_organizations(self.user)
         if not self.user.is_operator:
             if "organization" not in data and own.count() == 1:
@@ -196,7 +197,7 @@ class ImportViewSet(View):
             raise TooLarge(too_large(settings.IMPORT_BYTES))
         if not form.is_valid():
             raise serializers.ValidationError(
-                {name: list(texts) for name, texts in form.errors.items()}
+                {name: [str(text) for text in texts] for name, texts in form.errors.items()}
             )
         job = imports.start(self.user, form.cleaned_data)
         return Response(ImportJobSerializer(job).data, status=201)
@@ -232,7 +233,7 @@ class ImportViewSet(View):
         found = list(rows[: size + 1])
         more = len(found) > size
         following = address(request, after=str(found[size - 1].number)) if more else None
-        shown = ImportRowSerializer(found[:size], many=True).data
+        shown = ImportRowSerializer(cast(Any, found[:size]), many=True).data
         return Response({"next": following, "results": shown})
 
     def confirm(self, request: Request, pk: int) -> Response:
@@ -245,11 +246,11 @@ class ImportViewSet(View):
         return Response(ImportJobSerializer(job).data)
 
     def report(self, request: Request, pk: int, file_format: str) -> HttpResponseBase:
-        return imports.import_report(request._request, pk=pk, file_format=file_format)
+        return imports.import_report(cast(Any, request._request), pk=pk, file_format=file_format)
 
     def template(
         self, request: Request, kind: str, language: str, file_format: str
     ) -> HttpResponseBase:
         return imports.import_template(
-            request._request, kind=kind, language=language, file_format=file_format
+            cast(Any, request._request), kind=kind, language=language, file_format=file_format
         )

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import Any, cast
 
 from django.conf import settings
 from django.core.exceptions import PermissionDenied
 from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, pgettext_lazy
-from django_stubs_ext import StrOrPromise
+from django.utils.translation import gettext_lazy
 from rest_framework import exceptions, serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts.api.permissions import AnybodyReads, SignedIn
 from accounts.api.exceptions import Exists
+from accounts.api.permissions import AnybodyReads, SignedIn
+from accounts.api.schema import IDEMPOTENCY_KEY, IF_MATCH, IF_MATCH_OPTIONAL, Operation, query
 from accounts.models import Membership, Organization
 from accounts.permissions import Tier, reader_tier, writable_organizations
 from accounts.views.limits import WINDOW_SECONDS, too_often
@@ -31,8 +31,7 @@ from catalog.api.pages import (
     page_of,
     page_size,
 )
-from accounts.api.schema import IDEMPOTENCY_KEY, IF_MATCH, IF_MATCH_OPTIONAL, Operation, query
-from catalog.api.serializers import CONTENT, LONG, NEW, ROW, WHOLE, DemandRowSerializer
+from catalog.api.serializers import CONTENT, LONG, NEW, ROW, WHOLE
 from catalog.api.steps import (
     CloseSerializer,
     ConfirmSerializer,
@@ -85,7 +84,7 @@ class FinerSerializer(serializers.Serializer[Any]):
     """A value of a facet, and how many rows it would leave."""
 
     value = serializers.CharField()
-    label = serializers.CharField()
+    label = serializers.CharField()  # type: ignore[assignment]
     count = serializers.IntegerField()
     chosen = serializers.BooleanField()
 
@@ -252,7 +251,9 @@ class ListingViewSet(OfListing):
             gettext_lazy("Like reading one by its number."),
             _WHOLE,
             parameters=(
-                query("organization", gettext_lazy("Id of your organization, if you have several.")),
+                query(
+                    "organization", gettext_lazy("Id of your organization, if you have several.")
+                ),
             ),
         ),
         "put_by_external_id": Operation(
@@ -265,7 +266,9 @@ class ListingViewSet(OfListing):
             {200: WHOLE, 201: WHOLE},
             request=CONTENT,
             parameters=(
-                query("organization", gettext_lazy("Id of your organization, if you have several.")),
+                query(
+                    "organization", gettext_lazy("Id of your organization, if you have several.")
+                ),
                 IF_MATCH_OPTIONAL,
             ),
             problems=_STEP,
@@ -306,7 +309,9 @@ class ListingViewSet(OfListing):
     def _catalogue(self, request: Request) -> Catalogue:
         filters = Filters.read(self.kind, request.query_params)
         allowed = settings.SEARCHES_PER_MINUTE
-        if filters.words and too_often(request, "search", visitor=allowed, person=3 * allowed):
+        if filters.words and too_often(
+            cast(Any, request), "search", visitor=allowed, person=3 * allowed
+        ):
             raise exceptions.Throttled(wait=WINDOW_SECONDS)
         return Catalogue(filters, reader_tier(request.user))
 
@@ -322,7 +327,7 @@ class ListingViewSet(OfListing):
             {"next": following, "results": self._rows(shown, Tier.INTRODUCED, names=True)}
         )
 
-    def _rows(self, rows: list[Any], tier: Tier, *, names: bool = False) -> Any:
+    def _rows(self, rows: Iterable[Any], tier: Tier, *, names: bool = False) -> Any:
         context = {"request": self.request, "tier": tier, "names": names}
         return ROW[self.kind](rows, many=True, context=context).data
 

@@ -53,9 +53,7 @@ def address(request: Request, **cursor: str) -> str | None:
         if name not in ("after", "before")
         for value in values
     ]
-    return request.build_absolute_uri(
-        f"{request.path}?{urlencode([*pairs, *cursor.items()])}"
-    )
+    return request.build_absolute_uri(f"{request.path}?{urlencode([*pairs, *cursor.items()])}")
 
 
 def newest_first(request: Request, rows: QuerySet[Any]) -> tuple[list[Any], str | None]:
@@ -86,5 +84,9 @@ def page_of(row: type[serializers.Serializer[Any]], base: type[Any] = NextSerial
     return type(
         f"{name}PageSerializer",
         (base,),
-        {"results": row(many=True), "__doc__": f"A page of a list ({name}).", "__module__": __name__},
+        {
+            "results": row(many=True),
+            "__doc__": f"A page of a list ({name}).",
+            "__module__": __name__,
+        },
     )

@@ -54,7 +54,9 @@ class NewSearchSerializer(_Told):
         max_length=QUERY_STRING_LIMIT,
         required=False,
         allow_blank=True,
-        help_text=gettext_lazy("Such as “q=hardening&region=330000”; what no facet knows is dropped."),
+        help_text=gettext_lazy(
+            "Such as “q=hardening&region=330000”; what no facet knows is dropped."
+        ),
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, ClassVar
+from typing import Any
 
 from django.core.validators import RegexValidator
 from django.urls import reverse
@@ -18,8 +18,8 @@ from catalog.api.conditions import etag
 from catalog.api.fields import (
     Code,
     Day,
-    IndicatorSerializer,
     Indicators,
+    IndicatorSerializer,
     IpItems,
     IpItemSerializer,
     Line,
@@ -39,9 +39,9 @@ from catalog.models import (
     CooperationMode,
     Exclusivity,
     IpExpectation,
-    ListKind,
     Listing,
     ListingLanguage,
+    ListKind,
     OwnershipMode,
 )
 from catalog.workflow import ListingStatus
@@ -189,9 +189,7 @@ class DemandContentSerializer(_Content):
     partners = Text(**_optional(max_length=1000))
 
 
-@extend_schema_serializer(
-    examples=[OpenApiExample("achievement", _ACHIEVEMENT, request_only=True)]
-)
+@extend_schema_serializer(examples=[OpenApiExample("achievement", _ACHIEVEMENT, request_only=True)])
 class AchievementContentSerializer(_Content):
     """The content of an achievement."""
 
@@ -239,9 +237,7 @@ class _NewFields(serializers.Serializer[Any]):
 
 
 @extend_schema_serializer(
-    examples=[
-        OpenApiExample("demand", {"external_id": "PLM-2048", **_DEMAND}, request_only=True)
-    ]
+    examples=[OpenApiExample("demand", {"external_id": "PLM-2048", **_DEMAND}, request_only=True)]
 )
 class NewDemandSerializer(_NewFields, DemandContentSerializer):
     """A demand to be stored as a draft."""
@@ -284,7 +280,7 @@ class WithheldSerializer(serializers.Serializer[Any]):
 
     key = serializers.CharField()
     fields_ = serializers.ListField(child=serializers.CharField())
-    label = serializers.CharField()
+    label = serializers.CharField()  # type: ignore[assignment]
     readers = serializers.ChoiceField(choices=TIERS)
     readers_label = serializers.CharField()
 
@@ -444,9 +440,7 @@ class DemandSerializer(_DemandRowFields, _Whole):
     tried = _null(serializers.CharField, allow_blank=True)
     funded = _null(serializers.BooleanField)
     exclusivity = _null(serializers.ChoiceField, choices=Exclusivity.choices, allow_blank=True)
-    ip_expectation = _null(
-        serializers.ChoiceField, choices=IpExpectation.choices, allow_blank=True
-    )
+    ip_expectation = _null(serializers.ChoiceField, choices=IpExpectation.choices, allow_blank=True)
     partners = _null(serializers.CharField, allow_blank=True)
 
 

@@ -18,7 +18,8 @@ from catalog.api.searches import SearchViewSet
 
 
 def _at(address: str, views: Any, name: str, **actions: str) -> URLPattern:
-    return path(address, views.as_view(actions), name=f"api_{name}")
+    found: URLPattern = path(address, views.as_view(actions), name=f"api_{name}")
+    return found
 
 
 def _listings(kind: str, plural: str) -> list[URLPattern]:
@@ -47,12 +48,8 @@ def _listings(kind: str, plural: str) -> list[URLPattern]:
         _at(f"{one}/revisions/", history, f"{kind}_revisions", get="revisions"),
         _at(f"{one}/changes/", history, f"{kind}_changes", get="changes"),
         _at(f"{one}/files/", files, f"{kind}_files", get="files", post="add"),
-        _at(
-            f"{one}/files/<int:file>/", files, f"{kind}_file", patch="change", delete="remove"
-        ),
-        _at(
-            f"{one}/files/<int:file>/download/", files, f"{kind}_file_download", get="download"
-        ),
+        _at(f"{one}/files/<int:file>/", files, f"{kind}_file", patch="change", delete="remove"),
+        _at(f"{one}/files/<int:file>/download/", files, f"{kind}_file_download", get="download"),
     ]
 
 
@@ -77,9 +74,7 @@ urlpatterns = [
     _at("imports/<int:pk>/rows/", ImportViewSet, "import_rows", get="rows"),
     _at("imports/<int:pk>/confirm/", ImportViewSet, "import_confirm", post="confirm"),
     _at("imports/<int:pk>/cancel/", ImportViewSet, "import_cancel", post="cancel"),
-    _at(
-        "imports/<int:pk>/report.<str:file_format>", ImportViewSet, "import_report", get="report"
-    ),
+    _at("imports/<int:pk>/report.<str:file_format>", ImportViewSet, "import_report", get="report"),
     _at("searches/", SearchViewSet, "search_list", get="list", post="create"),
     _at(
         "searches/<int:pk>/",

@@ -67,7 +67,9 @@ def test_a_body_of_ten_megabytes_is_not_read(program):
     is_problem(send(program, b'{"body": "' + b"a" * 10_000_000 + b'"}'), 413, "too_large")
 
 
-@pytest.mark.parametrize("kind", ["text/plain", "application/xml", "multipart/form-data; boundary=x"])
+@pytest.mark.parametrize(
+    "kind", ["text/plain", "application/xml", "multipart/form-data; boundary=x"]
+)
 def test_other_formats_are_refused(program, kind):
     is_problem(send(program, b"title=x", kind=kind), 415, "unsupported_media_type")
 

@@ -9,7 +9,6 @@ from accounts.models import TokenScope
 from catalog.models import Achievement, Demand, ListingEvent
 from tests.api import Program
 from tests.factories import (
-    make_achievement,
     make_demand,
     make_manager,
     make_member,

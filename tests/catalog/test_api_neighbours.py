@@ -363,7 +363,9 @@ def test_who_one_is():
 def test_indicators_are_found_in_a_text_and_a_content_is_assessed():
     program = Program(make_member(), TokenScope.READ)
 
-    found = program.post("indicators/find/", {"text": "要求圆度变形不大于 0.35 mm。"}).json()["results"]
+    found = program.post("indicators/find/", {"text": "要求圆度变形不大于 0.35 mm。"}).json()[
+        "results"
+    ]
     vague = program.post("demands/assess/", {"title": "一个题目"}).json()
     better = program.post(
         "demands/assess/", {"title": "大型轴承套圈淬火变形控制", "trl": 7, "body": "说" * 300}
