@@ -57,7 +57,9 @@ ACHIEVEMENTS = Entry(
 )
 MANAGERS = Entry("manager_list", _("Technology managers"))
 MY_DEMANDS = Entry(
-    "my_demands", _("My demands"), also=("demand_new", "demand_new_whole", "demand_edit", "demand_step", "demand_matches")
+    "my_demands",
+    _("My demands"),
+    also=("demand_new", "demand_new_whole", "demand_edit", "demand_step", "demand_matches"),
 )
 MY_ACHIEVEMENTS = Entry(
     "my_achievements",
