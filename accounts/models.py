@@ -55,7 +55,7 @@ class Language(models.TextChoices):
     EN = "en", _("English")
 
 
-class User(AbstractUser):
+class User(AbstractUser):  # type: ignore[django-manager-missing]  # knox has no stubs
     username = None  # type: ignore[assignment]
     first_name = None  # type: ignore[assignment]
     last_name = None  # type: ignore[assignment]
@@ -371,7 +371,7 @@ class TokenScope(models.TextChoices):
     WRITE = "write", pgettext_lazy("token", "Read and write")
 
 
-class ApiToken(AbstractAuthToken):
+class ApiToken(AbstractAuthToken):  # type: ignore[misc]
     """A key of one person to the API. Only its digest is kept, so it can be shown once.
 
     `token_key` holds its first characters, by which its owner and the look-up know it again.

@@ -96,7 +96,9 @@ class Version:
     outcome: str = ""
 
 
-def versions(listing: Listing, reader: User | AnonymousUser, revisions: Iterable[object]) -> list[Version]:
+def versions(
+    listing: Listing, reader: User | AnonymousUser, revisions: Iterable[object]
+) -> list[Version]:
     """Join revisions with the events that made and judged them; one query for any number."""
     own = belongs_to_owner(reader, listing)
     found = {
