@@ -228,6 +228,14 @@ class ProfileForm(forms.ModelForm[User]):
         fields = ("name", "phone", "language")
         labels = {"language": _("Language of e-mails")}
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        # Who sends a form without it keeps the language that is stored.
+        self.fields["language"].required = False
+
+    def clean_language(self) -> str:
+        return self.cleaned_data["language"] or self.instance.language
+
 
 class UnavailableForm(forms.Form):
     first = forms.DateField(label=_("First day"), required=False, widget=_date())

@@ -51,13 +51,13 @@ def test_nobody_makes_themselves_more_than_a_user(client, field):
 @pytest.mark.parametrize(
     ("field", "value", "words"),
     [
-        ("name", "", "这个字段是必填项"),
+        ("name", "", "该字段是必填项"),
         ("name", "周\u202e敏", "U+202E"),
         ("name", "周\x00敏", ""),
         ("name", "敏" * 81, "80"),
         ("name", "敏" * 200_000, "80"),
-        ("email", "no address", "Email 地址"),
-        ("email", "zhou\u200b@example.org", "Email 地址"),
+        ("email", "no address", "合法的邮件地址"),
+        ("email", "zhou\u200b@example.org", "合法的邮件地址"),
         ("phone", "call me", "0512-6288 0000"),
         ("password2", "another", "两次输入的密码不一样"),
         ("password1", "12345678", "密码"),

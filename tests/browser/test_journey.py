@@ -140,8 +140,11 @@ def test_a_newcomer_signs_up_and_registers_an_organization_that_an_operator_veri
     operator.goto("/ops/")
     operator.get_by_role("banner").get_by_role("link", name="机构").first.click()
     operator.get_by_role("link", name="无锡新洲精密机械有限公司").click()
-    for tick in operator.locator("form").filter(has_text="通过核验").get_by_role("checkbox").all():
+    checks = operator.locator("form").filter(has_text="通过核验")
+    for tick in checks.get_by_role("checkbox").all():
         tick.check()
+    for note in checks.get_by_role("textbox").all():
+        note.fill("与登记系统核对一致")
     operator.get_by_role("button", name="通过核验").click()
     expect(operator.get_by_role("status")).to_contain_text("无锡新洲精密机械有限公司")
 
@@ -149,10 +152,10 @@ def test_a_newcomer_signs_up_and_registers_an_organization_that_an_operator_veri
     expect(newcomer.get_by_role("main")).to_contain_text("已核验")
     organization = Organization.objects.get(name="无锡新洲精密机械有限公司")
     assert organization.is_verified
-    assert [event.verb for event in AccountEvent.objects.filter(organization=organization)] == [
-        AccountEvent.Verb.REGISTERED,
-        AccountEvent.Verb.VERIFIED,
-    ]
+    verbs = [event.verb for event in AccountEvent.objects.filter(organization=organization)]
+    assert (verbs[0], verbs[-1]) == (AccountEvent.Verb.REGISTERED, AccountEvent.Verb.VERIFIED)
+    # Each point that was ticked is an event of its own.
+    assert set(verbs[1:-1]) == {AccountEvent.Verb.CHECKED} and len(verbs) > 5
 
 
 def test_a_demand_is_matched_reviewed_and_both_sides_are_introduced(

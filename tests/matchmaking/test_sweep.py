@@ -274,7 +274,7 @@ def test_a_new_engine_compares_everything_again(eager, settings):
     for _ in range(2):
         sweep()
 
-    assert Match.objects.get().engine == "2"
+    assert Match.objects.get().engine == "next"
     assert nothing_is_behind()
 
 
