@@ -53,3 +53,13 @@ def _direction(word: str) -> Vectors:
     seed = int.from_bytes(hashlib.sha256(word.encode()).digest()[:8], "big")
     row = np.random.default_rng(seed).standard_normal(FakeEncoder.dimension)
     return (row / np.linalg.norm(row)).astype(np.float32)
+
+
+class Unanswered:
+    """A question that no worker answers: the page goes on with words alone."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    def answer(self) -> None:
+        return None

@@ -35,7 +35,7 @@ from tests.factories import (
     make_review,
     make_user,
 )
-from tests.fakes import FakeEncoder
+from tests.fakes import FakeEncoder, Unanswered
 
 pytestmark = pytest.mark.django_db
 
@@ -476,7 +476,7 @@ def test_a_visitors_search_weighs_words_by_what_visitors_read(client, monkeypatc
         return load_statistics(kind, tokens, tier=tier)
 
     monkeypatch.setattr("matchmaking.retrieval.searching.load_statistics", statistics)
-    monkeypatch.setattr("matchmaking.retrieval.searching.encode_in_worker", lambda text: None)
+    monkeypatch.setattr("matchmaking.retrieval.searching.Question", Unanswered)
     client.get("/demands/", {"q": "淬火"})
     client.force_login(make_member())
     client.get("/demands/", {"q": "淬火"})

@@ -56,7 +56,7 @@ from tests.factories import (
     make_review,
     make_user,
 )
-from tests.fakes import FakeEncoder
+from tests.fakes import FakeEncoder, Unanswered
 
 pytestmark = pytest.mark.django_db
 
@@ -206,7 +206,7 @@ def _evidence(demand: Demand, achievement: Achievement, terms: list[str]) -> dic
 
 @pytest.fixture
 def world(monkeypatch) -> World:
-    monkeypatch.setattr("matchmaking.retrieval.searching.encode_in_worker", lambda text: None)
+    monkeypatch.setattr("matchmaking.retrieval.searching.Question", Unanswered)
     cache.clear()
     fresh = _words()
     demand_side = make_organization(name="恒轴精密轴承有限公司")

@@ -12,6 +12,7 @@ import numpy as np
 from celery import current_app
 from celery.exceptions import CeleryError
 from celery.exceptions import TimeoutError as NoAnswer
+from celery.result import AsyncResult
 from django.conf import settings
 from django.core.cache import cache
 from kombu.exceptions import OperationalError
@@ -27,6 +28,10 @@ GIVE_UP_SECONDS = 10
 # Longer questions say nothing more; one window of the encoder.
 QUESTION_LIMIT = 500
 
+# What the way to a worker raises when it is broken.
+_AWAY = (CeleryError, OperationalError, RedisError, OSError)
+_NOT_ASKED = "The encode worker could not be asked: %s"
+
 
 class Answer(NamedTuple):
     """A query's unit vector, and the id of the `EmbeddingModel` that made it."""
@@ -35,37 +40,59 @@ class Answer(NamedTuple):
     vector: NDArray[np.float32]
 
 
+class Question:
+    """A text on its way to a worker and back. Made, it is sent; `answer` waits for the rest.
+
+    What goes wrong on the way is logged and is no answer: a page goes on with words alone.
+    """
+
+    def __init__(self, text: str) -> None:
+        self._known: str | None = None
+        self._result: AsyncResult[str] | None = None
+        text = text[:QUESTION_LIMIT].strip()
+        if not text:
+            return
+        digest = hashlib.sha256(f"{settings.EMBEDDING_MODEL}\n{text}".encode()).hexdigest()
+        self._key = f"query:{digest}"
+        try:
+            self._known = cache.get(self._key)
+            if self._known is None and not cache.get("query:no-answer"):
+                self._result = current_app.send_task(
+                    "matchmaking.tasks.encode_query",
+                    args=[text],
+                    expires=settings.QUERY_ENCODE_TIMEOUT,
+                    retry=False,
+                )
+        except _AWAY as error:
+            logger.warning(_NOT_ASKED, error)
+
+    def answer(self) -> Answer | None:
+        """Return the vector, or None when no worker answers within the time set."""
+        if self._known is not None:
+            return unpack(self._known)
+        if self._result is None:
+            return None
+        limit = settings.QUERY_ENCODE_TIMEOUT
+        try:
+            # What went wrong in the worker is its own to report.
+            packed = self._result.get(timeout=limit, propagate=False)
+            if not self._result.successful():
+                logger.warning("The encode worker failed: %s", packed)
+                return None
+        except NoAnswer:
+            logger.warning("No encode worker answered within %s s.", limit)
+            _remember("query:no-answer", True, GIVE_UP_SECONDS)
+            return None
+        except _AWAY as error:
+            logger.warning(_NOT_ASKED, error)
+            return None
+        _remember(self._key, packed, REMEMBER_SECONDS)
+        return unpack(packed)
+
+
 def encode_in_worker(text: str) -> Answer | None:
     """Return the vector of a query, or None when no worker answers within the time set."""
-    text = text[:QUESTION_LIMIT].strip()
-    if not text:
-        return None
-    key = "query:" + hashlib.sha256(f"{settings.EMBEDDING_MODEL}\n{text}".encode()).hexdigest()
-    try:
-        if (known := cache.get(key)) is not None:
-            return unpack(known)
-        if cache.get("query:no-answer"):
-            return None
-        answer = current_app.send_task(
-            "matchmaking.tasks.encode_query",
-            args=[text],
-            expires=settings.QUERY_ENCODE_TIMEOUT,
-            retry=False,
-        )
-        # What went wrong in the worker is its own to report; here it is one way of no answer.
-        packed = answer.get(timeout=settings.QUERY_ENCODE_TIMEOUT, propagate=False)
-        if not answer.successful():
-            logger.warning("The encode worker failed: %s", packed)
-            return None
-    except NoAnswer:
-        logger.warning("No encode worker answered within %s s.", settings.QUERY_ENCODE_TIMEOUT)
-        _remember("query:no-answer", True, GIVE_UP_SECONDS)
-        return None
-    except (CeleryError, OperationalError, RedisError, OSError) as error:
-        logger.warning("The encode worker could not be asked: %s", error)
-        return None
-    _remember(key, packed, REMEMBER_SECONDS)
-    return unpack(packed)
+    return Question(text).answer()
 
 
 def _remember(key: str, value: object, seconds: int) -> None:

@@ -26,7 +26,7 @@ LANGUAGE_AT_LEAST = 8
 # Below this many listings all of them are scored for words: 10,000 in some 10 ms.
 EXACT_BELOW_ROWS = 10_000
 # Rows of a longer list that a reader's words are scored on, at some 3 µs each.
-POSTINGS = 8_000
+POSTINGS = 4_000
 # Candidates of each leg that are scored in full.
 DEPTH = 200
 # The words that a searching reader's question is held against.
@@ -76,17 +76,19 @@ def find_candidates(
     depth: int = DEPTH,
     limit: int | None = None,
     asking: bool = False,
+    by_words: dict[int, float] | None = None,
 ) -> list[Candidate]:
     """Return listings of `kind` ("demand" or "achievement") for a query, best first.
 
     Each leg proposes `depth`; all they propose is scored in full by both. With `asking` the
     roles are turned round: the stored demands ask, and `query` is an achievement's own text with
-    its document weights. The score of a pair is the same from either end.
+    its document weights. The score of a pair is the same from either end. `by_words`: what
+    `find_by_words` has found for the same query already.
     """
     column = "query_terms" if asking else _column(filters.reader)
     means = language_means(kind, filters.model_id) if len(query.vectors) else {}
     with transaction.atomic(), connection.cursor() as cursor:
-        _plan(cursor, kind)
+        _plan(cursor, kind, filters)
         dense: dict[int, float] = {}
         found: set[int] = set()
         for vector in query.vectors:
@@ -94,8 +96,8 @@ def find_candidates(
             # languages are evened out.
             for language in means if len(means) > 1 else ("",):
                 found.update(_dense_leg(cursor, kind, vector, filters, depth, language))
-        lexical: dict[int, float] = {}
-        if query.terms:
+        lexical: dict[int, float] = dict(by_words or {})
+        if query.terms and by_words is None:
             lexical = _lexical_leg(cursor, kind, column, query.terms, filters, depth)
         found.update(lexical)
         if len(query.vectors) and asking:
@@ -117,6 +119,16 @@ def find_candidates(
     return ranked[:limit]
 
 
+def find_by_words(
+    kind: str, terms: Mapping[int, float], filters: Filters, *, depth: int = DEPTH
+) -> dict[int, float]:
+    """Return what the lexical leg alone finds, with its scores: while the encoder is at work."""
+    if not terms:
+        return {}
+    with connection.cursor() as cursor:
+        return _lexical_leg(cursor, kind, _column(filters.reader), terms, filters, depth)
+
+
 def _column(reader: Tier | None) -> str:
     return "terms" if reader is None else _COLUMNS.get(reader, "terms")
 
@@ -129,7 +141,7 @@ def sparse_vector(terms: Mapping[int, float]) -> str:
     return SparseVector(dict(terms), TERM_DIMENSIONS).to_text()
 
 
-def _plan(cursor: Any, kind: str) -> None:
+def _plan(cursor: Any, kind: str, filters: Filters) -> None:
     """Choose between the exact scan and the index, for this transaction."""
     cursor.execute(
         "SELECT reltuples FROM pg_class WHERE oid = %s::regclass", [f"matchmaking_{kind}vector"]
@@ -140,7 +152,9 @@ def _plan(cursor: Any, kind: str) -> None:
     else:
         # Filtered, the index alone finds 6 % of what is there; scanning on finds 96 %.
         cursor.execute("SET LOCAL hnsw.iterative_scan = relaxed_order")
-        cursor.execute("SET LOCAL hnsw.ef_search = 200")
+        # A reader waits, and looks at a few pages; a comparison wants all it can get.
+        width = 200 if filters.reader is None else 120
+        cursor.execute(f"SET LOCAL hnsw.ef_search = {width}")
 
 
 def _where(kind: str, filters: Filters) -> tuple[str, list[Any]]:
@@ -196,7 +210,10 @@ def _dense_leg(
         values.append(language)
     # A listing has several windows, and the best of them counts: ask for more rows than listings.
     # Of what everybody may read there is mostly one.
-    rows = depth * 5 // 4 if filters.reader == Tier.PUBLIC else depth * 3
+    if filters.reader == Tier.PUBLIC:
+        rows = depth * 5 // 4
+    else:
+        rows = depth * (3 if filters.reader is None else 2)
     cursor.execute(
         f"SELECT r.listing_id FROM matchmaking_{kind}vector r {where}"
         " ORDER BY r.vector <#> %s::halfvec LIMIT %s",

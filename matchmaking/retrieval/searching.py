@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import numpy as np
 
 from accounts.permissions import Tier
 from catalog.search import SearchResult
 from catalog.words import words
-from matchmaking.retrieval.asking import Answer, encode_in_worker
+from matchmaking.retrieval.asking import Answer, Question
 from matchmaking.retrieval.candidates import (
     Candidate,
     Filters,
     Query,
+    find_by_words,
     find_candidates,
     language_means,
 )
@@ -46,15 +48,20 @@ def search(kind: str, text: str, tier: Tier, limit: int) -> SearchResult:
         meant = {form for group in asked.groups for form in group}
         statistics = load_statistics(kind, meant, tier=tier)
     terms = reader_terms(asked.groups, statistics)
-    answer = encode_in_worker(_meant(text, asked.corrected))
+    question = Question(_meant(text, asked.corrected))
+    filters = Filters(model_id=None, reader=tier)
+    # The words are looked up while a worker encodes: both take some 20 ms.
+    by_words = find_by_words(kind, terms, filters)
+    answer = question.answer()
     vectors = np.empty((0, 0), np.float32) if answer is None else answer.vector.reshape(1, -1)
     if answer is None and not terms:
         return SearchResult([], by_meaning=False, fallback=True)
     found = find_candidates(
         kind,
         Query(vectors=vectors, terms=terms),
-        Filters(model_id=None if answer is None else answer.model_id, reader=tier),
+        filters if answer is None else replace(filters, model_id=answer.model_id),
         limit=limit,
+        by_words=by_words,
     )
     enough = 1.0 if answer is None else _enough(kind, answer, found)
     kept = [

@@ -26,6 +26,7 @@ from tests.factories import (
     make_organization,
     make_review,
 )
+from tests.fakes import Unanswered
 
 M = MatchStatus
 pytestmark = pytest.mark.django_db
@@ -473,7 +474,7 @@ def test_many_achievements_at_once_mark_the_demands_for_one_run(encoder, run):
 def test_a_withdrawn_listing_vanishes_from_suggestions_and_search(
     eager, publish, run, side, monkeypatch
 ):
-    monkeypatch.setattr("matchmaking.retrieval.searching.encode_in_worker", lambda text: None)
+    monkeypatch.setattr("matchmaking.retrieval.searching.Question", Unanswered)
     demand, achievement = make_demand(), make_achievement()
     run(demand)
     listing = demand if side == "demand" else achievement

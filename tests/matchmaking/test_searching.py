@@ -15,7 +15,7 @@ from matchmaking.retrieval.searching import search
 from matchmaking.services import indexing
 from matchmaking.tasks import encode_query
 from tests.factories import make_achievement, make_demand, make_organization
-from tests.fakes import FakeEncoder
+from tests.fakes import FakeEncoder, Unanswered
 
 pytestmark = pytest.mark.django_db
 
@@ -79,7 +79,7 @@ def test_a_visitor_does_not_find_words_that_stand_only_in_a_body(
     encoder, answering, monkeypatch, tier, answers
 ):
     if not answers:
-        monkeypatch.setattr("matchmaking.retrieval.searching.encode_in_worker", lambda text: None)
+        monkeypatch.setattr("matchmaking.retrieval.searching.Question", Unanswered)
     demand = make_demand(body="机密配方含铼百分之三，焊接时开裂。", indicators=[])
     index(encoder, demand)
 
@@ -105,7 +105,7 @@ def test_a_field_is_found_by_those_alone_who_may_read_it(
     encoder, answering, monkeypatch, answers, key, chosen, finders
 ):
     if not answers:
-        monkeypatch.setattr("matchmaking.retrieval.searching.encode_in_worker", lambda text: None)
+        monkeypatch.setattr("matchmaking.retrieval.searching.Question", Unanswered)
     row = {"name": "铼含量", "op": "ge", "value": "3", "high": "", "unit": "%", "hard": True}
     content = [row] if key == "indicators" else "配方的铼含量是百分之三。"
     demand = make_demand(**{"indicators": [], key: content, "disclosure": {key: chosen}})

@@ -9,6 +9,7 @@ from matchmaking.retrieval.spelling import variants
 from matchmaking.services import indexing
 from matchmaking.tasks import encode_query
 from tests.factories import make_achievement, make_organization
+from tests.fakes import Unanswered
 
 pytestmark = pytest.mark.django_db
 
@@ -16,7 +17,7 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture
 def found(encoder, settings, monkeypatch):
     """Return a function that searches by words alone: no worker answers."""
-    monkeypatch.setattr("matchmaking.retrieval.searching.encode_in_worker", lambda text: None)
+    monkeypatch.setattr("matchmaking.retrieval.searching.Question", Unanswered)
     owner = make_organization(kind="university")
 
     def prepare(*texts, **fields):
@@ -94,10 +95,13 @@ def test_the_page_says_what_was_put_right(found, client):
 def test_the_encoder_is_asked_for_what_was_meant(found, encoder, monkeypatch):
     found.prepare("electrolyte membrane", "水稻育种抗倒伏")
     asked = []
-    monkeypatch.setattr(
-        "matchmaking.retrieval.searching.encode_in_worker",
-        lambda text: asked.append(text) or asking.unpack(encode_query(text)),
-    )
+
+    class Heard(Unanswered):
+        def answer(self):
+            asked.append(self.text)
+            return asking.unpack(encode_query(self.text))
+
+    monkeypatch.setattr("matchmaking.retrieval.searching.Question", Heard)
     found("固态 Electrolye 膜")
     assert asked == ["固态 electrolyte 膜"]
 
