@@ -363,15 +363,6 @@ class ListingForm(_NeededInTheEnd):
         return listing
 
 
-def leak_sentence(snippet: str, kind: str) -> str:
-    return _(
-        "“%(snippet)s” looks like %(kind)s. Others must not see it before the introduction."
-    ) % {
-        "snippet": snippet,
-        "kind": kind,
-    }
-
-
 def _hints(kind: str) -> dict[str, str]:
     common = {
         "summary": _("Everybody can read it. Two or three sentences, without names or contacts."),
@@ -497,10 +488,7 @@ def _of_field(form: ListingForm, name: str) -> Iterator[Problem]:
 def findings(listing: Listing) -> list[tuple[str, str]]:
     """Return by field of the model what forbids to submit: what is missing, what gives away."""
     found = [(name, text) for name, texts in steps.missing(listing).items() for text in texts]
-    found += [
-        (leak.field, leak_sentence(leak.snippet, str(leak.kind.label)))
-        for leak in find_leaks(listing, listing.owner)
-    ]
+    found += [(leak.field, leak.sentence()) for leak in find_leaks(listing, listing.owner)]
     order = steps.content_of(listing.kind, steps.WHOLE)
     return sorted(found, key=lambda one: order.index(one[0]))
 

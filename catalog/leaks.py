@@ -15,6 +15,7 @@ from itertools import chain
 from typing import Any
 
 from django.db.models import TextChoices
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from stdnum.cn import uscc
 
@@ -57,6 +58,12 @@ class Leak:
     field: str
     snippet: str
     kind: LeakKind
+
+    def sentence(self) -> str:
+        """Say to whoever wrote it what is wrong."""
+        return gettext(
+            "“%(snippet)s” looks like %(kind)s. Others must not see it before the introduction."
+        ) % {"snippet": self.snippet, "kind": self.kind.label}
 
 
 # Every repetition is bounded and starts at the beginning of a run: 20,000 characters of anything

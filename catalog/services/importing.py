@@ -453,10 +453,7 @@ def _shortcomings(one: Settled, owner: Organization) -> list[RowError]:
     except ValidationError as error:
         errors = _errors_of(one.row.number, error)
     for leak in find_leaks(listing, owner):
-        sentence = _(
-            "“%(snippet)s” looks like %(kind)s. Others must not see it before the introduction."
-        ) % {"snippet": leak.snippet, "kind": leak.kind.label}
-        errors.append(RowError(one.row.number, leak.field, sentence, leak.snippet))
+        errors.append(RowError(one.row.number, leak.field, leak.sentence(), leak.snippet))
     return errors
 
 

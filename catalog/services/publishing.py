@@ -352,10 +352,7 @@ def check_names(listing: Listing) -> None:
     """Raise `ValidationError` by field for what gives the owner away before an introduction."""
     found: dict[str, list[str]] = {}
     for leak in find_leaks(listing, listing.owner):
-        sentence = _(
-            "“%(snippet)s” looks like %(kind)s. Others must not see it before the introduction."
-        ) % {"snippet": leak.snippet, "kind": leak.kind.label}
-        found.setdefault(leak.field, []).append(sentence)
+        found.setdefault(leak.field, []).append(leak.sentence())
     if found:
         raise ValidationError(found)
 

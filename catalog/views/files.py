@@ -19,7 +19,6 @@ from accounts.permissions import Tier, is_operator
 from accounts.views.serving import private_file
 from catalog.file_forms import FileDetailsForm, FileForm
 from catalog.files import label_of, leaks_in, may_open, plain_name
-from catalog.forms import leak_sentence
 from catalog.models import Attachment, Listing
 from catalog.permissions import belongs_to_owner, can_edit
 from catalog.services import attaching, publishing
@@ -130,10 +129,7 @@ def _row(attachment: Attachment, listing: Listing) -> dict[str, Any]:
     return {
         "file": attachment,
         "label": label_of(attachment),
-        "leaks": [
-            leak_sentence(leak.snippet, str(leak.kind.label))
-            for leak in leaks_in(attachment, listing)
-        ],
+        "leaks": [leak.sentence() for leak in leaks_in(attachment, listing)],
         "form": FileDetailsForm(
             initial={
                 "title": attachment.title,

@@ -23,7 +23,7 @@ from catalog.details import detail_groups, has_more
 from catalog.disclosure import shown
 from catalog.duplicates import find_alike
 from catalog.files import file_leaks, files_for, removed_since_check
-from catalog.forms import NOTE_LIMIT, DecisionForm, leak_sentence
+from catalog.forms import NOTE_LIMIT, DecisionForm
 from catalog.leaks import find_leaks
 from catalog.models import Listing, ListingEvent
 from catalog.permissions import can_decide, may_review_listings, may_see_owner
@@ -159,12 +159,12 @@ def listing_review(request: UserRequest, number: str) -> HttpResponse:
             "leaks": [
                 (
                     field_label(listing, leak.field),
-                    leak_sentence(leak.snippet, str(leak.kind.label)),
+                    leak.sentence(),
                 )
                 for leak in leaks
             ]
             + [
-                (label, leak_sentence(leak.snippet, str(leak.kind.label)))
+                (label, leak.sentence())
                 for label, leak in (file_leaks(listing) if sees_owner else [])
             ],
         },
