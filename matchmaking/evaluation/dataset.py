@@ -1,4 +1,5 @@
-"""Judged sets: folders with demands.tsv and achievements.tsv (id, title, text)."""
+"""Judged sets: folders with demands.tsv and achievements.tsv (id, title, text), and qrels.tsv
+(demand_id, achievement_id, relevance) where a run is judged here."""
 
 from __future__ import annotations
 
@@ -9,6 +10,8 @@ from typing import NamedTuple
 
 # A text without a title is known by its beginning, as a person would list it.
 TITLE_CHARACTERS = 120
+# Gains grow as 2^grade; sets have 0 to 1, 0 to 3 or 0 to 4.
+MOST_GRADE = 10
 
 
 class BrokenSet(Exception):
@@ -39,17 +42,44 @@ def read_set(folder: Path, name: str) -> list[Text]:
     return texts
 
 
+def read_judgements(folder: Path) -> dict[str, dict[str, int]]:
+    """Return {demand: {achievement: grade}} of a set. Raises `BrokenSet`."""
+    path = folder / "qrels.tsv"
+    judged: dict[str, dict[str, int]] = {}
+    try:
+        for number, row in _rows(path, ("demand_id", "achievement_id", "relevance")):
+            demand, achievement, grade = row
+            if not (grade.isascii() and grade.isdecimal()) or int(grade) > MOST_GRADE:
+                raise BrokenSet(
+                    f"{path}, row {number}: relevance is a whole number from 0 to {MOST_GRADE}."
+                )
+            judged.setdefault(demand, {})[achievement] = int(grade)
+    except FileNotFoundError as error:
+        raise BrokenSet(f"{path} does not exist.") from error
+    except UnicodeDecodeError as error:
+        raise BrokenSet(f"{path} is not in UTF-8.") from error
+    if not any(grade > 0 for grades in judged.values() for grade in grades.values()):
+        raise BrokenSet(f"{path} judges nothing to be fitting.")
+    return judged
+
+
 def _read(path: Path) -> Iterator[Text]:
+    for _, (key, title, body) in _rows(path, ("id", "title", "text")):
+        title = title.replace("\\n", " ").strip()
+        body = body.replace("\\n", "\n").strip()
+        if not title:
+            title = " ".join(body[:TITLE_CHARACTERS].split())
+        yield Text(key, title, body)
+
+
+def _rows(path: Path, names: tuple[str, str, str]) -> Iterator[tuple[int, tuple[str, str, str]]]:
+    """Yield each row's number in the file and three of its columns."""
     with path.open(encoding="utf8", newline="\n") as lines:
         rows = csv.reader(lines, delimiter="\t", quoting=csv.QUOTE_NONE)
         columns = {name: at for at, name in enumerate(next(rows, []))}
-        if not {"id", "title", "text"} <= set(columns):
-            raise BrokenSet(f"{path} needs the columns id, title and text.")
+        if not set(names) <= set(columns):
+            raise BrokenSet(f"{path} needs the columns {names[0]}, {names[1]} and {names[2]}.")
         for number, row in enumerate(rows, start=2):
             if len(row) < len(columns):
                 raise BrokenSet(f"{path}, row {number}: {len(columns)} columns are needed.")
-            title = row[columns["title"]].replace("\\n", " ").strip()
-            body = row[columns["text"]].replace("\\n", "\n").strip()
-            if not title:
-                title = " ".join(body[:TITLE_CHARACTERS].split())
-            yield Text(row[columns["id"]], title, body)
+            yield number, (row[columns[names[0]]], row[columns[names[1]]], row[columns[names[2]]])
