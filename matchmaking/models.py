@@ -7,7 +7,6 @@ import re
 from typing import TYPE_CHECKING, Any, Self
 
 import pgtrigger
-from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex
 from django.db import models
@@ -16,7 +15,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
-from pgvector.django import HalfVectorField, HnswIndex, SparseVectorField, VectorField
+from pgvector.django import HalfVectorField, SparseVectorField, VectorField
 
 from accounts.models import User
 from catalog.models import Achievement, Demand
@@ -116,7 +115,7 @@ class AchievementIndex(ListingIndex):
 class ListingVector(models.Model):
     """One window of a listing's text: first what everybody may read, then what fewer may."""
 
-    model = models.ForeignKey(EmbeddingModel, models.PROTECT, related_name="+")
+    model = models.ForeignKey(EmbeddingModel, models.PROTECT, related_name="+", db_index=False)
     window = models.PositiveSmallIntegerField()
     # The least `Tier` that may read all of it.
     tier = models.PositiveSmallIntegerField()
@@ -124,45 +123,46 @@ class ListingVector(models.Model):
     asks = models.BooleanField(default=True)
     # What the window is written in ("zh" or "en"), read off its letters.
     language = models.CharField(max_length=2)
-    vector = HalfVectorField(dimensions=settings.EMBEDDING_DIMENSION)
+    # Copied from the listing, so that a filtered search need not join: letter of GB/T 4754, and
+    # the first two digits of the region; "" where it says nothing.
+    section = models.CharField(max_length=1, blank=True)
+    province = models.CharField(max_length=2, blank=True)
+    # As wide as its model's vectors. `retrieval.vectors` gives each model an index of its own.
+    vector = HalfVectorField()
 
     class Meta:
         abstract = True
 
 
 class DemandVector(ListingVector):
-    listing = models.ForeignKey(Demand, models.CASCADE, related_name="vectors")
+    listing = models.ForeignKey(Demand, models.CASCADE, related_name="vectors", db_index=False)
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=("listing", "window"), name="demand_window_once")
+            models.UniqueConstraint(
+                fields=("listing", "model", "window"), name="demand_window_once"
+            )
         ]
         indexes = [
-            HnswIndex(
-                name="demandvector_hnsw",
-                fields=["vector"],
-                m=16,
-                ef_construction=64,
-                opclasses=["halfvec_ip_ops"],
-            )
+            models.Index(fields=("model", "section", "province"), name="demandvector_section"),
+            models.Index(fields=("model", "province"), name="demandvector_province"),
+            models.Index(fields=("model", "language"), name="demandvector_language"),
         ]
 
 
 class AchievementVector(ListingVector):
-    listing = models.ForeignKey(Achievement, models.CASCADE, related_name="vectors")
+    listing = models.ForeignKey(Achievement, models.CASCADE, related_name="vectors", db_index=False)
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=("listing", "window"), name="achievement_window_once")
+            models.UniqueConstraint(
+                fields=("listing", "model", "window"), name="achievement_window_once"
+            )
         ]
         indexes = [
-            HnswIndex(
-                name="achievementvector_hnsw",
-                fields=["vector"],
-                m=16,
-                ef_construction=64,
-                opclasses=["halfvec_ip_ops"],
-            )
+            models.Index(fields=("model", "section", "province"), name="achievementvector_section"),
+            models.Index(fields=("model", "province"), name="achievementvector_province"),
+            models.Index(fields=("model", "language"), name="achievementvector_language"),
         ]
 
 
@@ -179,25 +179,24 @@ class CorpusStatistics(models.Model):
     built_at = models.DateTimeField(default=timezone.now)
 
 
-class LanguageMean(models.Model):
-    """The mean vector of a corpus's windows in one language.
+class Centre(models.Model):
+    """The mean vector of a list's windows in one language: what all such texts have in common.
 
-    A multilingual encoder puts texts of one language nearer to each other than their meaning
-    warrants. What a query has in common with the mean of a language is that language's head
-    start, and is evened out before texts of two languages are ranked together.
+    `prior` is the mean of our own samples, which a young list is centred by; `vector` has both in
+    it. See `retrieval.centring`.
     """
 
-    corpus = models.ForeignKey(CorpusStatistics, models.CASCADE, related_name="means")
-    model = models.ForeignKey(EmbeddingModel, models.PROTECT, related_name="+")
+    model = models.ForeignKey(EmbeddingModel, models.CASCADE, related_name="centres")
+    corpus = models.CharField(max_length=11, choices=CorpusStatistics.Corpus)
     language = models.CharField(max_length=2)
-    windows = models.PositiveIntegerField()
-    vector = VectorField(dimensions=settings.EMBEDDING_DIMENSION)
+    # How many of the list's windows are in `vector`.
+    windows = models.PositiveIntegerField(default=0)
+    prior = VectorField()
+    vector = VectorField()
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(
-                fields=("corpus", "model", "language"), name="language_mean_once"
-            )
+            models.UniqueConstraint(fields=("model", "corpus", "language"), name="centre_once")
         ]
 
 
@@ -225,6 +224,71 @@ class LatinWord(models.Model):
 
     word = models.CharField(max_length=40, primary_key=True)
     term = models.IntegerField(db_index=True)
+
+
+class RankerVersion(models.Model):
+    """One run of training: what it learned from, how it compared, and the trees if it won.
+
+    The fixed weights are no row: they rank where no version is in use.
+    """
+
+    number = models.PositiveIntegerField(unique=True)
+    # What the trees were told of a pair, and by which vectors; see `retrieval.features`.
+    features_version = models.PositiveSmallIntegerField()
+    model = models.ForeignKey(EmbeddingModel, models.PROTECT, related_name="+")
+    engine = models.CharField(max_length=40)
+    demands = models.PositiveIntegerField()
+    decisions = models.PositiveIntegerField()
+    # See `services.training.report_of`.
+    report = models.JSONField()
+    # Better than the fixed weights on demands that were held back.
+    won = models.BooleanField()
+    # As LightGBM writes them; and what they add on average, which is taken off.
+    trees = models.TextField(blank=True)
+    offset = models.FloatField(default=0.0)
+    is_active = models.BooleanField(default=False)
+    trained_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        ordering = ("-number",)
+        constraints = [
+            # Two people who choose at once: one version ranks, never two.
+            models.UniqueConstraint(
+                fields=("is_active",), condition=Q(is_active=True), name="ranker_one_active"
+            ),
+            # What has lost has no trees to rank by.
+            models.CheckConstraint(
+                condition=Q(is_active=False) | (Q(won=True) & ~Q(trees="")),
+                name="ranker_active_has_won",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.number}"
+
+    def get_absolute_url(self) -> str:
+        return reverse("ops_ranker", args=[self.number])
+
+
+class RankerChange(models.Model):
+    """From when on which ranker was in use, and who chose it. Never changed."""
+
+    # None: the fixed weights.
+    version = models.ForeignKey(RankerVersion, models.PROTECT, null=True, related_name="changes")
+    # None: a training that won, or the command line.
+    actor = models.ForeignKey(User, models.PROTECT, null=True, related_name="+")
+    created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        ordering = ("-created_at", "-pk")
+        triggers = [
+            pgtrigger.Protect(
+                name="ranker_change_append_only", operation=pgtrigger.Update | pgtrigger.Delete
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.version_id or 'fixed'} {self.created_at:%Y-%m-%d}"
 
 
 class MatchQuerySet(models.QuerySet["Match"]):
@@ -275,6 +339,12 @@ class Match(models.Model):
     rank = models.PositiveSmallIntegerField()
     # Each part 0 to 1, or absent where neither side says anything about it.
     parts = models.JSONField(default=dict)
+    # What a learned ranker is told of the pair, with "version"; see `retrieval.features`.
+    features = models.JSONField(default=dict)
+    # Which ranker gave `score`; None: the fixed weights.
+    ranker = models.ForeignKey(
+        "RankerVersion", models.PROTECT, null=True, related_name="+", db_index=False
+    )
     # Evidence: rows of `explanation.constraint_grid`, sentence pairs, shared words.
     grid = models.JSONField(default=list)
     pairs = models.JSONField(default=list)
