@@ -94,6 +94,7 @@ class Catalogue:
         from django.db import connection
 
         from matchmaking.models import EmbeddingModel
+        from matchmaking.retrieval.vectors import vector_index
 
         model = EmbeddingModel.objects.create(
             name=name, revision=revision, dimension=self.dimension
@@ -109,6 +110,9 @@ class Catalogue:
             self._statistics(cursor, model)
             if vacuum:  # not inside a transaction
                 cursor.execute("VACUUM ANALYZE")
+                cursor.execute("SET maintenance_work_mem = '1GB'")
+                vector_index("achievement", model).prepare()
+                self.say("vector index built")
         return model
 
     def _owners(self) -> None:
@@ -161,6 +165,8 @@ class Catalogue:
         }
         names = [field.column for field in fields]
         pick = self.chance.integers(0, 1 << 30, (self.count, 8))
+        self.sections = [codes[int(field) % len(codes)][0] for field in self.fields]
+        self.provinces = [regions[int(one) % len(regions)][:2] for one in pick[:, 1]]
         columns = ", ".join(f'"{name}"' for name in ("id", *names))
         with cursor.copy(f"COPY catalog_achievement ({columns}) FROM STDIN") as copy:
             for number in range(self.count):
@@ -246,8 +252,7 @@ class Catalogue:
         )
 
     def _vectors(self, cursor: Any, model: int) -> None:
-        """Write both windows of every listing, then build the index at once."""
-        cursor.execute("DROP INDEX achievementvector_hnsw")
+        """Write both windows of every listing."""
         row = np.dtype(
             [
                 ("columns", ">i2"),
@@ -257,6 +262,8 @@ class Catalogue:
                 *_column("tier", ">i2"),
                 *_column("asks", "?"),
                 *_column("language", "S2"),
+                *_column("section", "S1"),
+                *_column("province", "S2"),
                 ("vector_size", ">i4"),
                 ("vector_dimension", ">i2"),
                 ("vector_unused", ">i2"),
@@ -265,7 +272,7 @@ class Catalogue:
         )
         command = (
             'COPY matchmaking_achievementvector (listing_id, model_id, "window", tier, asks,'
-            " language, vector) FROM STDIN WITH (FORMAT BINARY)"
+            " language, section, province, vector) FROM STDIN WITH (FORMAT BINARY)"
         )
         with cursor.copy(command) as copy:
             copy.write(b"PGCOPY\n\xff\r\n\0" + bytes(8))
@@ -275,7 +282,7 @@ class Catalogue:
                     noise = self.chance.standard_normal((len(fields), self.dimension))
                     vectors = _unit(self.centres[fields] + 0.6 * _unit(noise.astype(np.float32)))
                     rows = np.zeros(len(fields), dtype=row)
-                    rows["columns"] = 7
+                    rows["columns"] = 9
                     for name, value in {
                         "listing": np.arange(at, at + len(fields)) + 1,
                         "model": model,
@@ -283,6 +290,8 @@ class Catalogue:
                         "tier": window,
                         "asks": True,
                         "language": b"zh",
+                        "section": self.sections[at : at + len(fields)],
+                        "province": self.provinces[at : at + len(fields)],
                     }.items():
                         rows[name] = value
                         rows[f"{name}_size"] = row[name].itemsize
@@ -291,14 +300,9 @@ class Catalogue:
                     rows["vector"] = vectors
                     copy.write(rows.tobytes())
             copy.write(b"\xff\xff")
-        cursor.execute("SET maintenance_work_mem = '1GB'")
-        cursor.execute(
-            "CREATE INDEX achievementvector_hnsw ON matchmaking_achievementvector"
-            " USING hnsw (vector halfvec_ip_ops) WITH (m = 16, ef_construction = 64)"
-        )
 
     def _statistics(self, cursor: Any, model: int) -> None:
-        from matchmaking.models import CorpusStatistics, LanguageMean, TermFrequency
+        from matchmaking.models import Centre, CorpusStatistics, TermFrequency
         from matchmaking.retrieval.lexical import term_id
 
         row = CorpusStatistics.objects.create(
@@ -319,12 +323,17 @@ class Catalogue:
                     public_documents=open_documents,
                 )
         TermFrequency.objects.bulk_create(frequencies.values(), batch_size=5000)
-        LanguageMean.objects.create(
-            corpus=row,
-            model_id=model,
-            language="zh",
-            windows=self.count * WINDOWS,
-            vector=self.centres[self.fields].mean(axis=0).tolist(),
+        mean = self.centres[self.fields].mean(axis=0)
+        Centre.objects.bulk_create(
+            Centre(
+                model_id=model,
+                corpus=corpus,
+                language="zh",
+                windows=self.count * WINDOWS,
+                prior=mean,
+                vector=mean,
+            )
+            for corpus in ("achievement", "demand")
         )
 
 

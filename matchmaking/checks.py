@@ -12,8 +12,6 @@ from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.db import connections
 
 LEAST_PGVECTOR = (0, 8)
-VECTOR_TABLES = ("matchmaking_demandvector", "matchmaking_achievementvector")
-_COLUMN_TYPE = re.compile(r"(?:half)?vec(?:tor)?\((\d+)\)")
 
 
 @register("matchmaking")
@@ -52,12 +50,11 @@ def check_model_folder(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
 def check_vector_database(
     app_configs: Any, databases: Sequence[str] | None = None, **kwargs: Any
 ) -> list[CheckMessage]:
-    """pgvector is new enough, and the vector columns are as wide as the model's vectors."""
+    """pgvector is new enough."""
     messages: list[CheckMessage] = []
     for alias in databases or ():
         if connections[alias].vendor == "postgresql":
             messages += _check_pgvector(alias)
-            messages += _check_columns(alias)
     return messages
 
 
@@ -93,35 +90,6 @@ def _check_pgvector(alias: str) -> list[CheckMessage]:
             id="matchmaking.E004",
         )
     ]
-
-
-def _check_columns(alias: str) -> list[CheckMessage]:
-    with connections[alias].cursor() as cursor:
-        # Tables that are not migrated yet are not found, which is fine as well.
-        cursor.execute(
-            "SELECT c.relname, format_type(a.atttypid, a.atttypmod)"
-            " FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid"
-            " WHERE c.relname = ANY(%s) AND pg_table_is_visible(c.oid)"
-            " AND a.attname = 'vector' AND NOT a.attisdropped ORDER BY c.relname",
-            [list(VECTOR_TABLES)],
-        )
-        columns: list[tuple[str, str]] = cursor.fetchall()
-    messages: list[CheckMessage] = []
-    for table, kind in columns:
-        match = _COLUMN_TYPE.search(kind)
-        width = int(match[1]) if match else None
-        if width != settings.EMBEDDING_DIMENSION:
-            messages.append(
-                Error(
-                    f"Column vector of table {table} is {kind}, but the model"
-                    f" {settings.EMBEDDING_MODEL} makes vectors of"
-                    f" {settings.EMBEDDING_DIMENSION} numbers.",
-                    hint="Restore EMBEDDING_MODEL and EMBEDDING_DIMENSION, or change the column's"
-                    " size and have all vectors made again.",
-                    id="matchmaking.E005",
-                )
-            )
-    return messages
 
 
 def _parsed(version: str) -> tuple[int, ...]:

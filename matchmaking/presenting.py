@@ -38,7 +38,7 @@ from catalog.words import folded
 from catalog.workflow import ListingStatus
 from matchmaking import permissions
 from matchmaking.models import Match, MatchEvent, Review
-from matchmaking.retrieval.ranking import percent
+from matchmaking.retrieval.ranking import confidence
 from matchmaking.workflow import DeclineReason, MatchStatus, ReviewReason, ReviewStatus, Side
 
 if TYPE_CHECKING:
@@ -591,7 +591,7 @@ def _figure(value: float) -> str:
 
 def score_percent(match: Match) -> int:
     """Return the score as people read it. It orders the list; it is no probability."""
-    return percent(match.score)
+    return round(100 * confidence(match.score))
 
 
 @dataclass(frozen=True)

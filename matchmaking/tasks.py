@@ -42,7 +42,9 @@ class Retrying(Task[Any, Any]):
 @shared_task(base=Retrying)
 def embed_listings(kind: str, ids: list[int]) -> None:
     """Bring listings' vectors up to date, then have them matched."""
-    if ready := indexing.refresh(kind=kind, ids=ids, encoder=get_encoder()):
+    encoder = get_encoder()
+    indexing.ensure_centres(encoder)
+    if ready := indexing.refresh(kind=kind, ids=ids, encoder=encoder):
         send(match_demands if kind == "demand" else match_achievements, ready)
 
 

@@ -293,10 +293,10 @@ SERVER_EMAIL = DEFAULT_FROM_EMAIL
 EMBEDDING_MODEL = env.text("EMBEDDING_MODEL", str(VAR_DIR / "models" / "multilingual-e5-small"))
 EMBEDDING_DIMENSION = env.integer("EMBEDDING_DIMENSION", 384, minimum=1, maximum=4000)
 MATCH_TOP_K = env.integer("MATCH_TOP_K", 20, minimum=1, maximum=200)
-# A pair whose final score is below this is not worth a manager's time.
-MATCH_FLOOR = env.decimal("MATCH_FLOOR", 0.86)
+# A pair of less confidence than this (0 to 1) is not worth a manager's time.
+MATCH_FLOOR = env.decimal("MATCH_FLOOR", 0.2)
 # Stored with each match; raise it when a change of the engine should re-match everything.
-ENGINE_VERSION = "2"
+ENGINE_VERSION = "3"
 # At most this many matches of one demand are with managers at a time, so that every demand has
 # its turn.
 REVIEWS_PER_DEMAND = env.integer("REVIEWS_PER_DEMAND", 3, minimum=1, maximum=50)

@@ -8,21 +8,24 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from django.db import connection, transaction
+from django.db import connection
 from django.utils import timezone
 from numpy.typing import NDArray
-from pgvector import HalfVector, SparseVector
+from pgvector import SparseVector
 
 from accounts.permissions import Tier
-from matchmaking.models import TERM_DIMENSIONS, LanguageMean, vector_model
+from matchmaking.models import TERM_DIMENSIONS
+from matchmaking.retrieval.centring import asking_scores, centred, load_centres, pair_scores
+from matchmaking.retrieval.vectors import VectorIndex, Where, vector_index
 
-# Score of a pair: cosine + LEXICAL_WEIGHT x share of the query's words that are there (both 0 to
-# 1). Sums, not ranks: where a leg is blind it adds nothing instead of noise. See docs/retrieval.md.
-LEXICAL_WEIGHT = 0.4
-# Below this many windows an exact scan is as fast as the index (20,000 in 13 ms), and exact.
-EXACT_BELOW = 30_000
-# A language with fewer windows than this has no mean to speak of.
-LANGUAGE_AT_LEAST = 8
+# Score of a pair: centred cosine + LEXICAL_WEIGHT x share of the query's words that are there
+# (0 to 1, seldom above 0.4). Sums, not ranks: where a leg is blind it adds nothing instead of
+# noise. See docs/retrieval.md.
+LEXICAL_WEIGHT = 2.5
+# What counts of the best of a demand's windows; the rest is their mean.
+BEST_WEIGHT = 0.5
+# What `windows.language_of` tells apart.
+LANGUAGES = ("zh", "en")
 # Below this many listings all of them are scored for words: 10,000 in some 10 ms.
 EXACT_BELOW_ROWS = 10_000
 # Rows of a longer list that a reader's words are scored on, at some 3 µs each.
@@ -35,9 +38,8 @@ _COLUMNS = {Tier.PUBLIC: "public_terms", Tier.MEMBERS: "member_terms"}
 
 @dataclass(frozen=True)
 class Query:
-    """`vectors`: unit rows, one a window; none where no encoder answered. `terms`: see lexical.
-
-    `languages`: those of the rows, where the stored side asks.
+    """`vectors`: unit rows as the encoder made them, one a window, each of one of `languages`;
+    none where no encoder answered. `terms`: see lexical.
     """
 
     vectors: NDArray[np.float32]
@@ -47,7 +49,7 @@ class Query:
 
 @dataclass(frozen=True)
 class Filters:
-    """What may be found at all. Both legs apply them in the database, before ranking.
+    """What may be found at all. Both legs apply them before ranking.
 
     `reader` is the tier of somebody who searches; without one the engine compares.
     """
@@ -60,10 +62,13 @@ class Filters:
 
 @dataclass(frozen=True)
 class Candidate:
-    """`dense`: cosine, languages evened out; `lexical`: 0 to 1; `score`: their weighted sum."""
+    """`dense`: centred cosine, -1 to 1, mean and best of the demand's windows together; `best`:
+    that of the best window alone; `lexical`: 0 to 1; `score`: the weighted sum of both legs.
+    """
 
     listing_id: int
     dense: float
+    best: float
     lexical: float
     score: float
 
@@ -86,37 +91,36 @@ def find_candidates(
     `find_by_words` has found for the same query already.
     """
     column = "query_terms" if asking else _column(filters.reader)
-    means = language_means(kind, filters.model_id) if len(query.vectors) else {}
-    with transaction.atomic(), connection.cursor() as cursor:
-        _plan(cursor, kind, filters)
-        dense: dict[int, float] = {}
-        found: set[int] = set()
-        for vector in query.vectors:
-            # Each language proposes its own: the foreign ones rank far behind before the
-            # languages are evened out.
-            for language in means if len(means) > 1 else ("",):
-                found.update(_dense_leg(cursor, kind, vector, filters, depth, language))
-        lexical: dict[int, float] = dict(by_words or {})
-        if query.terms and by_words is None:
+    dense: dict[int, tuple[float, float]] = {}
+    lexical: dict[int, float] = dict(by_words or {})
+    if query.terms and by_words is None:
+        with connection.cursor() as cursor:
             lexical = _lexical_leg(cursor, kind, column, query.terms, filters, depth)
-        found.update(lexical)
-        if len(query.vectors) and asking:
-            dense = _asking_scores(kind, query, filters, found)
-        elif len(query.vectors):
-            dense = _dense_scores(cursor, kind, query.vectors, filters, found, means)
-        if query.terms:
-            lexical |= _lexical_scores(cursor, kind, column, query.terms, found - set(lexical))
-    ranked = [
-        Candidate(
-            pk,
-            dense.get(pk, 0.0),
-            lexical.get(pk, 0.0),
-            dense.get(pk, 0.0) + LEXICAL_WEIGHT * lexical.get(pk, 0.0),
+    found = set(lexical)
+    if len(query.vectors) and filters.model_id is not None:
+        index = vector_index(kind, filters.model_id)
+        asked = centred(
+            query.vectors,
+            query.languages,
+            load_centres("achievement" if asking else "demand", filters.model_id),
         )
-        for pk in found
-    ]
+        found |= _dense_leg(index, kind, asked, filters, depth)
+        dense = _dense_scores(index, kind, asked, filters, found, asking=asking)
+    if query.terms:
+        with connection.cursor() as cursor:
+            lexical |= _lexical_scores(cursor, kind, column, query.terms, found - set(lexical))
+    ranked = [_scored(pk, dense.get(pk), lexical.get(pk, 0.0)) for pk in found]
     ranked.sort(key=lambda candidate: (-candidate.score, candidate.listing_id))
     return ranked[:limit]
+
+
+def _scored(pk: int, dense: tuple[float, float] | None, lexical: float) -> Candidate:
+    mean, best = dense or (0.0, 0.0)
+    together = (1 - BEST_WEIGHT) * mean + BEST_WEIGHT * best
+    # Rounded: sums of the same numbers in another order differ in the seventh place, and two
+    # ways to the same list must agree on it.
+    score = round(together + LEXICAL_WEIGHT * lexical, 5)
+    return Candidate(pk, together, best, lexical, score)
 
 
 def find_by_words(
@@ -133,28 +137,8 @@ def _column(reader: Tier | None) -> str:
     return "terms" if reader is None else _COLUMNS.get(reader, "terms")
 
 
-def half_vector(vector: NDArray[np.float32]) -> str:
-    return HalfVector(vector).to_text()
-
-
 def sparse_vector(terms: Mapping[int, float]) -> str:
     return SparseVector(dict(terms), TERM_DIMENSIONS).to_text()
-
-
-def _plan(cursor: Any, kind: str, filters: Filters) -> None:
-    """Choose between the exact scan and the index, for this transaction."""
-    cursor.execute(
-        "SELECT reltuples FROM pg_class WHERE oid = %s::regclass", [f"matchmaking_{kind}vector"]
-    )
-    (windows,) = cursor.fetchone()
-    if windows < EXACT_BELOW:
-        cursor.execute("SET LOCAL enable_indexscan = off")
-    else:
-        # Filtered, the index alone finds 6 % of what is there; scanning on finds 96 %.
-        cursor.execute("SET LOCAL hnsw.iterative_scan = relaxed_order")
-        # A reader waits, and looks at a few pages; a comparison wants all it can get.
-        width = 200 if filters.reader is None else 120
-        cursor.execute(f"SET LOCAL hnsw.ef_search = {width}")
 
 
 def _where(kind: str, filters: Filters) -> tuple[str, list[Any]]:
@@ -170,111 +154,75 @@ def _where(kind: str, filters: Filters) -> tuple[str, list[Any]]:
     return sql, values
 
 
-def language_means(kind: str, model_id: int | None) -> dict[str, NDArray[np.float32]]:
-    """Return the mean vectors of a corpus's languages, without those seen too seldom to judge."""
-    means = LanguageMean.objects.filter(corpus=kind, model=model_id, windows__gte=LANGUAGE_AT_LEAST)
-    return {mean.language: np.array(mean.vector, dtype=np.float32) for mean in means}
-
-
-def head_starts(
-    vector: NDArray[np.float32], means: Mapping[str, NDArray[np.float32]]
-) -> dict[str, float]:
-    """Return by how much a query's cosine with each language falls behind its own language's."""
-    common = {language: float(vector @ mean) for language, mean in means.items()}
-    most = max(common.values(), default=0.0)
-    return {language: most - value for language, value in common.items()}
-
-
 def _dense_leg(
-    cursor: Any,
+    index: VectorIndex,
     kind: str,
-    vector: NDArray[np.float32],
+    asked: NDArray[np.float32],
     filters: Filters,
     depth: int,
-    language: str,
-) -> list[int]:
-    """Return the listings with the nearest windows, of one language where one is given."""
+) -> set[int]:
+    """Return what may be found of the listings nearest to any of the windows asked for.
+
+    Each language proposes its own: searched together, on vectors that are not centred, the
+    foreign ones would rank far behind.
+    """
+    found: set[int] = set()
+    for language in LANGUAGES:
+        for vector in asked:
+            limit = depth
+            while True:
+                hits = index.search(vector, limit, Where(tier=filters.reader, language=language))
+                usable = _admitted(kind, [hit.listing_id for hit in hits], filters)
+                # Few of them are live and of others: look further.
+                if len(usable) >= depth // 2 or len(hits) < limit or limit > 8 * depth:
+                    break
+                limit *= 4
+            found |= usable
+    return found
+
+
+def _admitted(kind: str, listing_ids: Sequence[int], filters: Filters) -> set[int]:
+    """Return those of the listings that may be found at all."""
+    if not listing_ids:
+        return set()
     where, values = _where(kind, filters)
-    where += " AND r.model_id = %s"
-    values.append(filters.model_id)
     if filters.reader is not None:
-        where += " AND r.tier <= %s"
-        values.append(filters.reader)
         # See `ListingIndex.disclosure`; a window has none of its own.
-        where += (
-            f" AND EXISTS (SELECT FROM matchmaking_{kind}index i"
-            " WHERE i.listing_id = r.listing_id AND i.disclosure = l.disclosure)"
+        where += " AND r.disclosure = l.disclosure"
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"SELECT r.listing_id FROM matchmaking_{kind}index r {where}"
+            " AND r.listing_id = ANY(%s)",
+            [*values, list(listing_ids)],
         )
-    if language:
-        where += " AND r.language = %s"
-        values.append(language)
-    # A listing has several windows, and the best of them counts: ask for more rows than listings.
-    # Of what everybody may read there is mostly one.
-    if filters.reader == Tier.PUBLIC:
-        rows = depth * 5 // 4
-    else:
-        rows = depth * (3 if filters.reader is None else 2)
-    cursor.execute(
-        f"SELECT r.listing_id FROM matchmaking_{kind}vector r {where}"
-        " ORDER BY r.vector <#> %s::halfvec LIMIT %s",
-        [*values, half_vector(vector), rows],
-    )
-    unique = dict.fromkeys(pk for (pk,) in cursor.fetchall())
-    return list(unique)[:depth]
+        return {pk for (pk,) in cursor.fetchall()}
 
 
 def _dense_scores(
-    cursor: Any,
+    index: VectorIndex,
     kind: str,
-    vectors: NDArray[np.float32],
+    asked: NDArray[np.float32],
     filters: Filters,
     found: Iterable[int],
-    means: Mapping[str, NDArray[np.float32]],
-) -> dict[int, float]:
-    """Return for each listing the mean over the query's windows of the best cosine to it.
+    *,
+    asking: bool,
+) -> dict[int, tuple[float, float]]:
+    """Return (mean, best) over the demand's windows of the best centred cosine to a listing.
 
-    The best window answers for a long text; the mean keeps a demand's title, which is a window
-    of its own, from being drowned by its body. Both measured: docs/retrieval.md.
+    The best of an achievement's windows answers for a long text; the mean keeps a demand's title,
+    which is a window of its own, from being drowned by its body. With `asking` the stored demands
+    ask: the same figures from the other end, or an owner would wait for ever for a list that its
+    text belongs on.
     """
-    total: dict[int, float] = {}
-    tier = Tier.MANAGERS if filters.reader is None else filters.reader
-    for vector in vectors:
-        behind = head_starts(vector, means)
-        best: dict[int, float] = {}
-        cursor.execute(
-            "SELECT r.listing_id, r.language, max(-(r.vector <#> %s::halfvec))"
-            f" FROM matchmaking_{kind}vector r WHERE r.listing_id = ANY(%s) AND r.model_id = %s"
-            " AND r.tier <= %s GROUP BY r.listing_id, r.language",
-            [half_vector(vector), list(found), filters.model_id, tier],
-        )
-        for pk, language, cosine in cursor.fetchall():
-            best[pk] = max(best.get(pk, -1.0), cosine + behind.get(language, 0.0))
-        for pk, cosine in best.items():
-            total[pk] = total.get(pk, 0.0) + cosine
-    return {pk: cosine / len(vectors) for pk, cosine in total.items()}
-
-
-def _asking_scores(
-    kind: str, query: Query, filters: Filters, found: Iterable[int]
-) -> dict[int, float]:
-    """Return what each stored listing's own run would find in `query`; see `_dense_scores`.
-
-    A mean over the windows of `query` instead would undervalue every long text, and its owner
-    would wait for ever for a list that it belongs on.
-    """
-    means = language_means("achievement" if kind == "demand" else "demand", filters.model_id)
-    rows = vector_model(kind).objects.filter(
-        listing__in=list(found), model=filters.model_id, asks=True
-    )
-    best: dict[int, list[float]] = {}
-    for pk, stored in rows.values_list("listing", "vector"):
-        [asked] = stack([stored])
-        behind = head_starts(asked, means)
-        cosines = zip(query.vectors @ asked, query.languages, strict=True)
-        best.setdefault(pk, []).append(
-            max(float(cosine) + behind.get(language, 0.0) for cosine, language in cosines)
-        )
-    return {pk: sum(cosines) / len(cosines) for pk, cosines in best.items()}
+    windows = index.fetch(sorted(found), Where(tier=filters.reader, asks=True if asking else None))
+    if not len(windows.listings):
+        return {}
+    stored = centred(windows.vectors, windows.languages, load_centres(kind, index.model_id))
+    starts = windows.starts()
+    score = asking_scores if asking else pair_scores
+    mean, best = score(asked, stored, starts)
+    pks = windows.listings[starts].tolist()
+    return dict(zip(pks, zip(mean.tolist(), best.tolist(), strict=True), strict=True))
 
 
 def _lexical_leg(
@@ -355,8 +303,3 @@ def _lexical_scores(
         [sparse_vector(terms), list(ids)],
     )
     return dict(cursor.fetchall())
-
-
-def stack(rows: Sequence[Sequence[float]]) -> NDArray[np.float32]:
-    """Return stored vectors as one matrix (n, dimension) of float32."""
-    return np.array(rows, dtype=np.float32)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from pgvector.django import MaxInnerProduct
-
 from accounts.permissions import Tier
 from catalog.models import Listing
-from matchmaking.models import vector_model
+from matchmaking.models import index_model
+from matchmaking.retrieval.vectors import Where, vector_index
 
 # Of what stands in public windows. Texts about one subject are at 0.85 to 0.93 with this encoder;
 # a text and its rewording are above.
@@ -20,18 +19,13 @@ def same_meaning(listing: Listing, limit: int) -> list[tuple[int, float]]:
 
     Nothing is encoded: a listing without vectors, such as a new draft, has no neighbours yet.
     """
-    windows = vector_model(listing.kind).objects
-    own = windows.filter(listing=listing.pk, tier=Tier.PUBLIC).order_by("window")[:WINDOWS]
+    model = index_model(listing.kind).objects.filter(pk=listing.pk).values("model").first()
+    if model is None:
+        return []
+    index, public = vector_index(listing.kind, model["model"]), Where(tier=Tier.PUBLIC)
     best: dict[int, float] = {}
-    for model, vector in own.values_list("model", "vector"):
-        near = (
-            windows.filter(tier=Tier.PUBLIC, model=model)
-            .exclude(listing=listing.pk)
-            .annotate(away=MaxInnerProduct("vector", vector))
-            .order_by("away")
-            .values_list("listing", "away")[:NEAREST]
-        )
-        for pk, away in near:
-            if -away >= SAME:
-                best[pk] = max(best.get(pk, 0.0), -away)
+    for vector in index.fetch([listing.pk], public).vectors[:WINDOWS]:
+        for pk, cosine in index.search(vector, NEAREST + 1, public):
+            if cosine >= SAME and pk != listing.pk:
+                best[pk] = max(best.get(pk, 0.0), cosine)
     return sorted(best.items(), key=lambda item: (-item[1], item[0]))[:limit]

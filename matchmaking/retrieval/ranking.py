@@ -1,42 +1,47 @@
 """The order of candidates: text first, then what the fields say. All weights stand here.
 
 No weight was fitted to a judged set: those have no fields. The text's weights come from the
-figures in docs/retrieval.md; the fields' are small enough to order neighbours (cosines of a
-demand's first twenty differ by some 0.05), never to lift a stranger.
+figures in docs/retrieval.md; the fields' are small enough to order neighbours (the scores of a
+demand's first twenty differ by some 0.3), never to lift a stranger.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
 from catalog.industries import division
 from catalog.models import Listing
-from matchmaking.retrieval.candidates import LEXICAL_WEIGHT, Candidate
+from matchmaking.retrieval.candidates import Candidate
 from matchmaking.retrieval.explanation import grid_score
 
 # How much a part of 1 adds over a part of 0. A part that is unknown adds nothing either way.
 FIELD_WEIGHTS = {
-    "indicators": 0.03,
-    "industry": 0.02,
-    "trl": 0.015,
-    "money": 0.01,
-    "modes": 0.01,
-    "region": 0.005,
+    "indicators": 0.15,
+    "industry": 0.10,
+    "trl": 0.075,
+    "money": 0.05,
+    "modes": 0.05,
+    "region": 0.025,
 }
 MAX_BONUS = sum(FIELD_WEIGHTS.values()) / 2
 
-# Cosines of multilingual-e5-small live in a narrow band: strangers at 0.74, twins at 0.95.
-# They are stretched to 0..100 for people; the order comes from the score itself.
-STRANGER, TWIN = 0.74, 0.95
+# Scores are made a confidence by a logistic curve: at MIDDLE one pair in two is worth a meeting,
+# and one WIDTH above it three in four. Where they come from: docs/retrieval.md.
+MIDDLE, WIDTH = 0.9, 0.25
+# From which confidence on a grade is given, best first.
+GRADES = (("strong", 0.75), ("likely", 0.5), ("possible", 0.0))
 
 
 @dataclass(frozen=True)
 class Ranked:
-    """`score` orders the matches of one demand; `parts` are 0 to 1, for people."""
+    """`score` orders the matches of one demand; `confidence` (0 to 1) can be compared between
+    demands; `parts` are 0 to 1, for people."""
 
     candidate: Candidate
     score: float
+    confidence: float
     parts: dict[str, float]
 
 
@@ -47,11 +52,12 @@ def rank(
     fields = field_parts(demand, achievement, grid)
     bonus = sum(FIELD_WEIGHTS[name] * (part - 0.5) for name, part in fields.items())
     parts = {
-        "meaning": round(min(1.0, max(0.0, (candidate.dense - STRANGER) / (TWIN - STRANGER))), 4),
+        "meaning": round(min(1.0, max(0.0, candidate.dense)), 4),
         "words": round(min(1.0, candidate.lexical), 4),
         **{name: round(part, 4) for name, part in fields.items()},
     }
-    return Ranked(candidate, candidate.score + bonus, parts)
+    score = round(candidate.score + bonus, 5)
+    return Ranked(candidate, score, confidence(score), parts)
 
 
 def field_parts(
@@ -74,7 +80,11 @@ def field_parts(
     return parts
 
 
-def percent(score: float) -> int:
-    """Return a match's score as people read it, 0 to 100. It orders; it is no probability."""
-    low, high = STRANGER, TWIN + LEXICAL_WEIGHT * 0.4
-    return round(100 * min(1.0, max(0.0, (score - low) / (high - low))))
+def confidence(score: float) -> float:
+    """Return how likely a pair of this score is worth a meeting, 0 to 1 (a logistic curve)."""
+    return 1 / (1 + math.exp((MIDDLE - score) / WIDTH * math.log(3)))
+
+
+def grade(confidence: float) -> str:
+    """Return a confidence in a word: "strong", "likely" or "possible"."""
+    return next(name for name, least in GRADES if confidence >= least)

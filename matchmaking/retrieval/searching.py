@@ -10,28 +10,25 @@ import numpy as np
 from accounts.permissions import Tier
 from catalog.search import SearchResult
 from catalog.words import words
-from matchmaking.retrieval.asking import Answer, Question
+from matchmaking.retrieval.asking import Question
 from matchmaking.retrieval.candidates import (
     Candidate,
     Filters,
     Query,
     find_by_words,
     find_candidates,
-    language_means,
 )
 from matchmaking.retrieval.lexical import MAX_QUERY_TERMS
 from matchmaking.retrieval.spelling import put_right, reader_terms, variants
 from matchmaking.retrieval.statistics import load_statistics
+from matchmaking.retrieval.windows import language_of
 
-# A listing is about a question when its cosine stands out from the mean of all by this much.
-# On the demo: 0.04 to 0.06 for what fits, under 0.03 for a question nobody here can answer.
-ABOVE_MEAN = 0.035
+# A listing is about a question from this centred cosine on.
+RELEVANT = 0.25
 # And when it is not much further from the question than the nearest one.
-NEAR_BEST = 0.03
+NEAR_BEST = 0.2
 # A hit on words alone must hold this share of what was asked.
 WORDS_RELEVANT = 0.2
-# Before there are enough texts for a mean: cosines of e5 with strangers reach this.
-RELEVANT = 0.80
 
 
 def search(kind: str, text: str, tier: Tier, limit: int) -> SearchResult:
@@ -58,12 +55,12 @@ def search(kind: str, text: str, tier: Tier, limit: int) -> SearchResult:
         return SearchResult([], by_meaning=False, fallback=True)
     found = find_candidates(
         kind,
-        Query(vectors=vectors, terms=terms),
+        Query(vectors=vectors, terms=terms, languages=[language_of(text)]),
         filters if answer is None else replace(filters, model_id=answer.model_id),
         limit=limit,
         by_words=by_words,
     )
-    enough = 1.0 if answer is None else _enough(kind, answer, found)
+    enough = 1.0 if answer is None else _enough(found)
     kept = [
         candidate.listing_id
         for candidate in found
@@ -84,9 +81,7 @@ def _meant(text: str, corrected: list[tuple[str, str]]) -> str:
     return text
 
 
-def _enough(kind: str, answer: Answer, found: list[Candidate]) -> float:
-    """Return the cosine from which on a listing is about the question."""
-    means = language_means(kind, answer.model_id)
-    usual = max((float(answer.vector @ mean) for mean in means.values()), default=0.0)
+def _enough(found: list[Candidate]) -> float:
+    """Return the centred cosine from which on a listing is about the question."""
     best = max((candidate.dense for candidate in found), default=1.0)
-    return max(usual + ABOVE_MEAN if means else RELEVANT, best - NEAR_BEST)
+    return max(RELEVANT, best - NEAR_BEST)

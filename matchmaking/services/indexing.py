@@ -9,12 +9,11 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
 from django.db import connection, transaction
-from django.db.models import Avg, Count, Exists, F, OuterRef, Q, QuerySet
-from django.db.models.functions import Cast
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.utils import timezone
-from pgvector import HalfVector, SparseVector
-from pgvector.django import VectorField
+from pgvector import SparseVector
 
 from accounts.permissions import Tier
 from catalog.models import Achievement, Attachment, Demand, Listing
@@ -22,20 +21,29 @@ from catalog.words import words
 from catalog.workflow import ListingStatus
 from matchmaking.models import (
     TERM_DIMENSIONS,
+    Centre,
     CorpusStatistics,
     EmbeddingModel,
-    LanguageMean,
     LatinWord,
     TermFrequency,
     index_model,
-    vector_model,
 )
 from matchmaking.retrieval import lexical
+from matchmaking.retrieval.centring import PRIOR_WINDOWS
 from matchmaking.retrieval.encoders import Encoder
+from matchmaking.retrieval.samples import sample_texts
 from matchmaking.retrieval.spelling import latin_words
 from matchmaking.retrieval.statistics import load_statistics
 from matchmaking.retrieval.texts import full_text, head_text, listing_texts, text_for
-from matchmaking.retrieval.windows import LAYOUT, Stream, Window, language_of, listing_windows
+from matchmaking.retrieval.vectors import Row, vector_index
+from matchmaking.retrieval.windows import (
+    LAYOUT,
+    Stream,
+    Window,
+    language_of,
+    listing_windows,
+    repeats,
+)
 
 LISTINGS: dict[str, type[Listing]] = {"demand": Demand, "achievement": Achievement}
 # Counts of words are made again when a corpus has grown or shrunk by this share.
@@ -179,6 +187,7 @@ def index_all(*, kind: str, encoder: Encoder, size: int = 64) -> Iterator[int]:
     Yields the number of listings done with each batch. Achievements come before demands: what a
     demand's words weigh is counted over the achievements.
     """
+    ensure_centres(encoder)
     ids = list(LISTINGS[kind].objects.live().order_by("pk").values_list("pk", flat=True))
     for at in range(0, len(ids), size):
         refresh(kind=kind, ids=ids[at : at + size], encoder=encoder)
@@ -227,19 +236,14 @@ def _store(
     own_statistics: lexical.Statistics,
     began: dt.datetime,
 ) -> None:
-    rows = vector_model(kind)
-    rows.objects.filter(listing=listing).delete()
-    rows.objects.bulk_create(
-        rows(
-            listing=listing,
-            model=model,
-            window=number,
-            tier=window.tier,
-            asks=window.asks,
-            language=language_of(window.text),
-            vector=HalfVector(vector),
-        )
-        for number, (window, vector) in enumerate(zip(windows, vectors, strict=True))
+    vector_index(kind, model.pk).upsert(
+        listing.pk,
+        [
+            Row(number, window.tier, window.asks, language_of(window.text), vector)
+            for number, (window, vector) in enumerate(zip(windows, vectors, strict=True))
+        ],
+        section=listing.industry[:1],
+        province=listing.region[:2],
     )
     fields: dict[str, Any] = {
         "model": model,
@@ -274,10 +278,14 @@ def _term_fields(listing: Listing, average_length: float) -> dict[str, Any]:
 
 
 def _query_terms(demand: Listing, statistics: lexical.Statistics) -> SparseVector:
-    """Return a demand as a query. Its title counts twice: it says what the rest is about."""
+    """Return a demand as a query. Its title counts twice: it says what the rest is about.
+
+    One that is only the beginning of the body does not count on its own.
+    """
     asked = [text.text for text in listing_texts(demand) if text.asks]
-    tokens = words("\n".join((demand.title, head_text(demand), *asked)))
-    return _sparse(lexical.query_terms(tokens, statistics))
+    if not (asked and repeats(demand.title, asked[0])):
+        asked = [demand.title, head_text(demand), *asked]
+    return _sparse(lexical.query_terms(words("\n".join(asked)), statistics))
 
 
 def _sparse(terms: dict[int, float]) -> SparseVector:
@@ -341,7 +349,7 @@ def rebuild_statistics(corpus: str) -> int:
             ),
             batch_size=5000,
         )
-        _average_languages(row)
+        _renew_centres(corpus)
     if abs(average - before) > LENGTH_DRIFT * before:
         _renew_terms(corpus, average)
     if corpus == "achievement":
@@ -349,30 +357,36 @@ def rebuild_statistics(corpus: str) -> int:
     return documents
 
 
-def _average_languages(statistics: CorpusStatistics) -> None:
-    """Store the mean vector of each language's windows."""
-    corpus = statistics.corpus
-    LanguageMean.objects.filter(corpus=statistics).delete()
-    means = (
-        vector_model(corpus)
-        .objects.filter(listing__in=LISTINGS[corpus].objects.live().values("pk"))
-        .values("model", "language")
-        .annotate(
-            windows=Count("pk"),
-            mean=Avg(Cast("vector", VectorField()), output_field=VectorField()),
-        )
-        .order_by("model", "language")
-    )
-    LanguageMean.objects.bulk_create(
-        LanguageMean(
-            corpus=statistics,
-            model_id=row["model"],
-            language=row["language"],
-            windows=row["windows"],
-            vector=row["mean"],
-        )
-        for row in means
-    )
+def ensure_centres(encoder: Encoder) -> None:
+    """Give a model that has none its centres, those of our samples to begin with.
+
+    Slow the first time: some 100 short texts are encoded.
+    """
+    model = register_model(encoder)
+    if model.centres.exists():
+        return
+    rows = []
+    for corpus, languages in sample_texts().items():
+        encode = encoder.encode_queries if corpus == "demand" else encoder.encode_passages
+        for language, texts in languages.items():
+            prior = np.asarray(encode(texts), dtype=np.float32).mean(axis=0)
+            rows.append(
+                Centre(model=model, corpus=corpus, language=language, prior=prior, vector=prior)
+            )
+    Centre.objects.bulk_create(rows, ignore_conflicts=True)
+    for corpus in LISTINGS:
+        _renew_centres(corpus)
+
+
+def _renew_centres(corpus: str) -> None:
+    """Store what the windows of each language have in common, under each model."""
+    for model in EmbeddingModel.objects.all():
+        means = vector_index(corpus, model.pk).means()
+        for centre in Centre.objects.filter(model=model, corpus=corpus):
+            prior = np.array(centre.prior, dtype=np.float32)
+            count, mean = means.get(centre.language, (0, prior))
+            vector = (count * mean + PRIOR_WINDOWS * prior) / (count + PRIOR_WINDOWS)
+            Centre.objects.filter(pk=centre.pk).update(windows=count, vector=vector)
 
 
 def _renew_terms(corpus: str, average: float) -> None:

@@ -19,9 +19,8 @@ from catalog.words import words
 from catalog.workflow import ListingStatus
 from matchmaking.models import (
     AchievementIndex,
-    AchievementVector,
     DemandIndex,
-    DemandVector,
+    ListingIndex,
     Match,
     MatchEvent,
     MatchQuerySet,
@@ -33,7 +32,6 @@ from matchmaking.retrieval.candidates import (
     Filters,
     Query,
     find_candidates,
-    stack,
 )
 from matchmaking.retrieval.encoders import Encoder
 from matchmaking.retrieval.explanation import (
@@ -43,9 +41,10 @@ from matchmaking.retrieval.explanation import (
     shared_terms,
 )
 from matchmaking.retrieval.lexical import says_something, term_id
-from matchmaking.retrieval.ranking import MAX_BONUS, Ranked, rank
+from matchmaking.retrieval.ranking import MAX_BONUS, Ranked, confidence, rank
 from matchmaking.retrieval.statistics import load_statistics
 from matchmaking.retrieval.texts import DETAILS, full_text
+from matchmaking.retrieval.vectors import Where, vector_index
 from matchmaking.workflow import OPEN, MatchStatus, ReviewStatus
 
 # Candidates that are compared field by field: three times what is kept.
@@ -58,7 +57,7 @@ REVERSE_DEPTH = 200
 MAY_RETURN = (ListingStatus.SUBMITTED, ListingStatus.NEEDS_INFO, ListingStatus.SUSPENDED)
 # Word counts and means of languages have moved by up to this since a demand's list was made.
 # Further below its last score, less what the fields may add, nothing enters the list.
-ASIDE = 0.02
+ASIDE = 0.1
 
 
 class Outcome(NamedTuple):
@@ -96,13 +95,15 @@ def listing_side(listing: Listing) -> Side:
 
 def demand_query(index: DemandIndex) -> Query:
     """Return a stored demand as a query."""
-    vectors = DemandVector.objects.filter(
-        listing=index.listing_id, model=index.model_id, asks=True
-    ).order_by("window")
-    terms = index.query_terms
+    return _query("demand", index, index.query_terms, Where(asks=True))
+
+
+def _query(kind: str, index: ListingIndex, terms: Any, where: Where) -> Query:
+    windows = vector_index(kind, index.model_id).fetch([index.pk], where)
     return Query(
-        vectors=stack([row.vector for row in vectors]),
+        vectors=windows.vectors,
         terms=dict(zip(terms.indices(), terms.values(), strict=True)),
+        languages=windows.languages.tolist(),
     )
 
 
@@ -169,7 +170,7 @@ def rank_all(
         ranked.append(rank(demand=demand, achievement=achievement, candidate=candidate, grid=grid))
     ranked.sort(key=lambda item: (-item.score, item.candidate.listing_id))
     if with_floor:
-        ranked = [item for item in ranked if item.score >= settings.MATCH_FLOOR]
+        ranked = [item for item in ranked if item.confidence >= settings.MATCH_FLOOR]
     return ranked[: keep or settings.MATCH_TOP_K], grids
 
 
@@ -323,8 +324,8 @@ def demands_to_match(achievement_id: int) -> list[int]:
     entered = {
         candidate.listing_id
         for candidate in found
-        if candidate.score + MAX_BONUS + ASIDE
-        > max(last[candidate.listing_id], settings.MATCH_FLOOR)
+        if candidate.score + MAX_BONUS + ASIDE > last[candidate.listing_id]
+        and confidence(candidate.score + MAX_BONUS + ASIDE) >= settings.MATCH_FLOOR
     }
     standing = Match.objects.open().filter(achievement=achievement_id)
     return sorted(entered | set(standing.values_list("demand", flat=True)))
@@ -332,17 +333,7 @@ def demands_to_match(achievement_id: int) -> list[int]:
 
 def asking_demands(index: AchievementIndex) -> list[Candidate]:
     """Return the demands that an achievement may answer, scored as their own runs would."""
-    vectors = list(
-        AchievementVector.objects.filter(listing=index.listing_id, model=index.model_id).order_by(
-            "window"
-        )
-    )
-    terms = index.terms
-    query = Query(
-        vectors=stack([row.vector for row in vectors]),
-        terms=dict(zip(terms.indices(), terms.values(), strict=True)),
-        languages=[row.language for row in vectors],
-    )
+    query = _query("achievement", index, index.terms, Where())
     return find_candidates(
         "demand",
         query,

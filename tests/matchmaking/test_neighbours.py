@@ -3,11 +3,12 @@
 import numpy as np
 import pytest
 from django.conf import settings
-from pgvector import HalfVector
+from pgvector import SparseVector
 
 from accounts.permissions import Tier
-from matchmaking.models import EmbeddingModel, vector_model
+from matchmaking.models import TERM_DIMENSIONS, DemandIndex, EmbeddingModel
 from matchmaking.retrieval.neighbours import same_meaning
+from matchmaking.retrieval.vectors import Row, vector_index
 from tests.factories import make_demand
 
 pytestmark = pytest.mark.django_db
@@ -16,18 +17,24 @@ pytestmark = pytest.mark.django_db
 def direction(angle):
     vector = np.zeros(settings.EMBEDDING_DIMENSION, dtype=np.float32)
     vector[0], vector[1] = np.cos(angle), np.sin(angle)
-    return HalfVector(vector)
+    return vector
 
 
 def put(model, demand, angle, *, tier=Tier.PUBLIC):
-    vector_model("demand").objects.create(
+    row = Row(0, tier, False, "zh", direction(angle))
+    vector_index("demand", model.pk).upsert(demand.pk, [row], section="", province="")
+    nothing = SparseVector({}, TERM_DIMENSIONS)
+    DemandIndex.objects.update_or_create(
         listing=demand,
-        model=model,
-        window=0,
-        tier=tier,
-        asks=False,
-        language="zh",
-        vector=direction(angle),
+        defaults={
+            "model": model,
+            "version": 1,
+            "digest": "-",
+            "terms": nothing,
+            "member_terms": nothing,
+            "public_terms": nothing,
+            "query_terms": nothing,
+        },
     )
 
 
