@@ -126,8 +126,14 @@ _NUMBER = (
     r"| ?[x×*·] ?10(?:\^[-+]?\d{1,2}+|[-+]\d{1,2}+|[⁰¹²³⁴⁵⁶⁷⁸⁹⁻]{1,3}+))?+)"
 )
 # 三, 二十五, 九十九点五; 万 and 亿 belong to the unit, as in 3 万次. 半 is half of some units.
+# Between figures they are figures: 三万五千 is one number, 一亿两千万 as well.
+_BELOW_TEN_THOUSAND = (
+    "(?:[零〇][一二两三四五六七八九十]|[一二两三四五六七八九][十百千])"
+    "[零〇一二两三四五六七八九十百千]{0,6}+"
+)
 _HAN = (
     "(?:[一二两三四五六七八九十](?:[零〇一二两三四五六七八九十百千]{0,7}+)"
+    f"(?:亿{_BELOW_TEN_THOUSAND}(?:万(?:{_BELOW_TEN_THOUSAND})?+)?+|万{_BELOW_TEN_THOUSAND})?+"
     "(?:点[零〇一二三四五六七八九]{1,4}+)?+|半(?=年|个月|小时|天))"
 )
 _WORDS = {
@@ -145,21 +151,25 @@ _WORDS = {
     "sixty": Decimal(60),
     "ninety": Decimal(90),
 }
+# 零下 45 ℃, 负 20 ℃, minus 20 °C.
+_BELOW = r"(?:零下|负|\bminus) {0,2}"
 # Behind a letter a number is part of a name: Q345, PM2.5, CO2, ABC-12.
 _FIRST = re.compile(
     r"(?P<mark>(?-i:HRC|HRB|HRA|HBW|HV|HB|pH|CNY|RMB|USD|EUR)|人民币|[￥¥$€])? {0,2}"
     r"(?<![\d.])(?P<pm>(?:±|\+/-|正负|plus or minus) ?)?"
-    rf"(?P<sign>(?<![A-Za-z0-9℃%°)])[-+])?(?P<number>{_NUMBER})"
+    rf"(?P<sign>(?<![A-Za-z0-9℃%°)])[-+]|{_BELOW})?(?P<number>{_NUMBER})"
     rf"|(?P<part>百分之|千分之|百?万分之) {{0,2}}(?P<share>{_NUMBER}|{_HAN})"
-    rf"|(?<![一二两三四五六七八九十百千零〇])(?P<han>{_HAN})"
+    rf"|(?P<below>{_BELOW})?(?<![一二两三四五六七八九十百千零〇])(?P<han>{_HAN})"
     rf"|\b(?P<word>{'|'.join(_WORDS)})\b(?=[ -][a-z])",
     re.IGNORECASE,
 )
 _LINK = re.compile(
     rf" {{0,2}}(?P<link>~|–|—{{1,2}}|-{{1,2}}|至|到"
     rf"|[与和及](?=[^，。；,;]{{1,24}}(?:之间|范围|区间))|to\b|and\b|±) {{0,2}}"
-    rf"(?P<sign>[-+])?(?P<number>{_NUMBER}|{_HAN})"
+    rf"(?P<sign>[-+]|{_BELOW})?(?P<number>{_NUMBER}|{_HAN})"
 )
+# 3万5千吨, 3 万 500 件: what stands behind 万 belongs to the number.
+_MORE = re.compile(r" ?万 ?(?:(?P<thousands>[1-9]) ?千|(?P<rest>\d{3,4})(?![\d.,]))")
 _SUPERSCRIPT = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻", "0123456789-")
 _UNIT_CHARACTERS = re.escape("".join(sorted(UNIT_CHARACTERS)))
 _RUN = re.compile(
@@ -281,7 +291,7 @@ def _decimal(text: str, sign: str | None) -> Decimal | None:
         number = Decimal(f"{mantissa}e{power}" if power else mantissa)
     except InvalidOperation:
         return None
-    return _sane(-number if sign == "-" else number)
+    return _sane(-number if sign and sign != "+" else number)
 
 
 @lru_cache(maxsize=4096)
@@ -364,9 +374,15 @@ _PARTS: dict[str, tuple[str, Decimal]] = {
 
 
 def _read_han(text: str) -> Decimal | None:
-    """Read 二十五 and 九十九点五. None where digits stand side by side, as in 一二."""
+    """Read 二十五, 三万五千 and 九十九点五. None where digits stand side by side, as in 一二."""
     if text == "半":
         return Decimal("0.5")
+    for sign, scale in (("亿", 10**8), ("万", 10**4)):
+        if sign in text:
+            above, _sign, below = text.partition(sign)
+            below = below.lstrip("零〇")
+            parts = _read_han(above), _read_han(below) if below else Decimal(0)
+            return None if parts[0] is None or parts[1] is None else parts[0] * scale + parts[1]
     whole, _point, decimals = text.partition("点")
     total, digit, last = 0, None, 10_000
     for char in whole:
@@ -389,7 +405,10 @@ def _timed(text: str, start: int) -> bool:
 
 
 def _value(text: str, sign: str | None) -> Decimal | None:
-    return _decimal(text, sign) if text[0].isascii() else _read_han(text)
+    if text[0].isascii():
+        return _decimal(text, sign)
+    value = _read_han(text)
+    return -value if value is not None and sign and sign != "+" else value
 
 
 def _changes(text: str, start: int) -> bool:
@@ -428,6 +447,10 @@ def _quantity(text: str, match: re.Match[str]) -> Quantity | None:
     value = _decimal(match["number"], match["sign"])
     if value is None:
         return None
+    if (more := _MORE.match(text, match.end())) and value == int(value):
+        value = abs(value) * 10_000 + int(more["rest"] or 0) + 1000 * int(more["thousands"] or 0)
+        unit, end = _unit_at(text, more.end())
+        return _related(text, start, value, unit, end, pm=bool(match["pm"]))
     unit, end = _unit_at(text, match.end())
     if _TIMES.match(text, end) or _OVER.match(text, match.end()) or _timed(text, start):
         return None  # 100 × 50 mm, 30/30 μm: no one number
@@ -452,6 +475,8 @@ def _han_quantity(text: str, match: re.Match[str]) -> Quantity | None:
     value = _WORDS.get(written.lower()) or _read_han(written)
     if value is None:
         return None
+    if match["below"]:
+        value = -value
     if tenths := _TENTHS.match(text, end):
         found = _related(text, start, value * 10, "%", tenths.end())
         sure = found.said or not text[found.end : found.end + 1].isalnum()
@@ -468,6 +493,9 @@ def _han_quantity(text: str, match: re.Match[str]) -> Quantity | None:
     if written == "一" and found.high is None and found.unit != "倍" and vague:
         return None  # 一个新高度, 一年四季
     measures = _HAN_UNITS.match(text, end) is not None or found.high is not None
+    # 零下四十度, 一亿两千万元: no word looks like that
+    measures = measures or (match["below"] is not None and found.unit == "°")
+    measures = measures or "万" in written or "亿" in written
     return found if found.said or measures else None
 
 

@@ -288,6 +288,8 @@ _WORDS = {
     "公斤": "kg",
     "吨": "t",
     "磅": "lb",
+    "公斤力": "kgf",
+    "千克力": "kgf",
     "分钟": "min",
     "分": "分",
     "小时": "h",
@@ -604,6 +606,13 @@ _SPELLINGS = (
     (re.compile("次循环|循环次数"), "次"),
     (re.compile(r"24 ?h\b|24小时"), "d"),
     (re.compile(r"\bpercentage points?\b"), "%"),
+    # kilowatt-hours a tonne; degrees a second, minute or hour are a speed and a drift
+    (
+        re.compile("^度(?=/(?:[万千]?吨|t|kg|公斤|千克|件|台|套|个|平方米|平米|立方米|方|m))"),
+        "度电",
+    ),
+    # metres times kelvin; nobody divides by millikelvin
+    (re.compile(r"\bW/mK\b"), "W/(m*K)"),
     (re.compile(r"\b(wt|vol|mol|at)\. ?%"), r"\1%"),
 )
 _SHAPES = re.compile(r"\b(square|cubic) ([a-z]{3,12})\b")

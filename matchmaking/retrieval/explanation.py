@@ -12,7 +12,7 @@ import re
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from decimal import Decimal
 from functools import lru_cache
@@ -39,6 +39,10 @@ HARD_TOLERANCE = 0.10
 # 99.9 %. Such a bound is partly met up to twice the remainder it allows.
 HIGH_PERCENT = 80.0
 REMAINDER_FACTOR = 2.0
+# Decibels and pH count by powers: a share of 65 dB says nothing. (must, wish) in their own steps;
+# 3 dB is twice the power.
+STEP_TOLERANCES = {"dB": (1.0, 3.0), "dB(A)": (1.0, 3.0), "dBm": (1.0, 3.0), "dBi": (1.0, 3.0)}
+STEP_TOLERANCES |= {"pH": (0.2, 0.5), "log": (0.3, 1.0)}
 # "= 5 mm" is met by what nobody would call another value.
 EQUAL_TOLERANCE = 0.02
 # A readiness level less can be made up for by a pilot line; two cannot.
@@ -472,7 +476,7 @@ def _interval(op: str, value: float, high: float | None) -> Interval:
 class Judgement(NamedTuple):
     verdict: Verdict
     gap: float | None  # in the requirement's unit; None where nothing is missing
-    percent: float | None  # of the bound that is missed
+    percent: float | None  # of the bound that is missed; None where shares mean nothing
 
 
 def judge(
@@ -506,7 +510,8 @@ def judge(
     if missed <= 0:
         return Judgement("partly", None, None)  # an open end over what is asked
     gap = float(f"{missed:.6g}")
-    percent = round(100 * missed / abs(edge_of), 1) if edge_of else None
+    by_share = edge_of and required.unit not in STEP_TOLERANCES
+    percent = round(100 * missed / abs(edge_of), 1) if by_share else None
     both_ends = op == "range" and claim.low <= asked.high + edge and claim.high >= asked.low - edge
     if both_ends or _near(missed, edge_of, claim, required.unit, hard):
         return Judgement("partly", gap, percent)
@@ -514,6 +519,8 @@ def judge(
 
 
 def _near(missed: float, bound: float, claim: Interval, unit: str, hard: bool) -> bool:
+    if steps := STEP_TOLERANCES.get(unit):
+        return missed <= steps[not hard] * (1 + 1e-9)
     if not bound:
         return False  # nothing is near to "none at all"
     tolerance = HARD_TOLERANCE if hard else SOFT_TOLERANCE
@@ -546,23 +553,116 @@ def _stated(op: str, value: Decimal, high: Decimal | None, unit: str) -> Row:
 _ONE_END = re.compile("(?P<low>下限|最低|minimum|lowest)|(?P<high>上限|最高|maximum|highest)", re.I)
 
 
+# A bare number beside one of these may be a share of one or their own figure: 0.97, 97, 97 %.
+_SHARES = {"%": Decimal(100), "‰": Decimal(1000)}
+
+
+def _may_compare(unit: str, to: str) -> bool:
+    """Say whether figures in two units can be judged; bare numbers and per cent often can."""
+    return comparable(unit, to) or {unit, to} in ({"", "%"}, {"", "‰"})
+
+
 def _judge_in_units(
     required: Indicator, op: str, value: Decimal, high: Decimal | None, unit: str
 ) -> Judgement | None:
+    if not comparable(unit, required.unit):
+        return _judge_bare(required, op, value, high, unit)
     difference = bool(_DIFFERENCE.search(required.name))
+    if comparable(required.unit, "℃") and not difference:
+        return _judge_temperature(required, op, value, high, unit)
     low = convert(value, unit, required.unit, difference=difference)
     top = convert(high, unit, required.unit, difference=difference) if high is not None else None
     if low is None or (high is not None and top is None):
         return None
-    if (
-        op == "range"
-        and top is not None
-        and required.op != "range"
-        and (end := _ONE_END.search(required.name))
-    ):
-        # what is asked of a lower limit is answered by the lower end
+    return _judge_end(required, op, low, top)
+
+
+def _judge_temperature(
+    required: Indicator, op: str, value: Decimal, high: Decimal | None, unit: str
+) -> Judgement | None:
+    """Judge temperatures in degrees Celsius, so that 300 ℃ and 573.15 K ask for the same.
+
+    No share is told: 20 ℃ are not twice 10 ℃. The tolerances are shares of the Celsius figure.
+    """
+
+    def celsius(number: Decimal | None, written: str) -> Decimal | None:
+        moved = None if number is None else convert(number, written, "℃")
+        return None if moved is None else Decimal(repr(moved))
+
+    bound, upper = celsius(required.value, required.unit), celsius(required.high, required.unit)
+    low, top = celsius(value, unit), celsius(high, unit)
+    if bound is None or low is None:
+        return None
+    asked = replace(required, value=bound, high=upper, unit="℃")
+    found = _judge_end(asked, op, float(low), None if top is None else float(top))
+    if found.gap is None:
+        return found
+    gap = convert(found.gap, "℃", required.unit, difference=True)
+    return found._replace(gap=None if gap is None else float(f"{gap:.6g}"), percent=None)
+
+
+def _judge_bare(
+    required: Indicator, op: str, value: Decimal, high: Decimal | None, unit: str
+) -> Judgement | None:
+    """Judge a bare number against per cent, where it can be meant in one way only.
+
+    Above 1 it is the figure before the sign (97 for 97 %). At most 1 it may be a share as well;
+    then both readings are judged, and where they differ nothing is said.
+    """
+    sign = unit or required.unit
+    bare = (required.value, required.high) if unit else (value, high)
+    if sign not in _SHARES or not _may_compare(unit, required.unit):
+        return None
+    whole = any(abs(number) > 1 for number in bare if number is not None)
+    found: list[Judgement] = []
+    for factor in (Decimal(1),) if whole else (Decimal(1), _SHARES[sign]):
+        first = bare[0] * factor
+        second = None if bare[1] is None else bare[1] * factor
+        if unit:
+            asked = replace(required, value=first, high=second, unit=sign)
+            top = None if high is None else float(high)
+            found.append(_judge_end(asked, op, float(value), top))
+        else:
+            top = None if second is None else float(second)
+            found.append(_judge_end(required, op, float(first), top))
+    if len({one.verdict for one in found}) > 1:
+        return None
+    # By how much depends on the reading.
+    return found[0] if whole else found[0]._replace(gap=None, percent=None)
+
+
+def _judge_end(required: Indicator, op: str, low: float, top: float | None) -> Judgement:
+    """Judge a claim; of a range, what is asked of a lower limit is answered by the lower end."""
+    end = _ONE_END.search(required.name) if op == "range" and required.op != "range" else None
+    if end and top is not None:
         return judge(required, "eq", low if end.lastgroup == "low" else top, None)
     return judge(required, op, low, top)
+
+
+# 年产量 5 万吨, 日处理量, 每小时 120 件: the period stands in the name and belongs to the unit.
+_PERIOD = re.compile(
+    "(?:(?P<word>[年月日周时]|小时)(?:均|平均)?"
+    "(?=产|处理|加工|生产|消耗|耗|用[电水气量]|排|运行费|检测|供|发电|节)"
+    "|每(?:个)?(?P<each>年|月|天|日|周|小时|分钟|秒))"
+)
+_TIME_UNITS = {"时": "小时"}
+
+
+def _per_period(unit: str, said: str) -> str:
+    """Return a unit by the period that its name gives: 万件 of 年产量 are 万件/年."""
+    periods = list(_PERIOD.finditer(said)) if unit and "/" not in unit else []
+    if not periods:
+        return unit
+    word = periods[-1]["word"] or periods[-1]["each"]
+    return normalize_unit(f"{unit}/{_TIME_UNITS.get(word, word)}") or unit
+
+
+def _as_rate(required: Indicator) -> Indicator:
+    """Return a requirement on 年产量 in 万件 as one on 产量 in 万件/年."""
+    unit = _per_period(required.unit, required.name)
+    period = _PERIOD.match(required.name)
+    name = required.name[period.end() :] if period and unit != required.unit else required.name
+    return replace(required, name=name or required.name, unit=unit)
 
 
 def _from_rows(required: Indicator, achievement: Side) -> _Claim | None:
@@ -570,18 +670,24 @@ def _from_rows(required: Indicator, achievement: Side) -> _Claim | None:
     best: tuple[float, int] | None = None
     for number, row in enumerate(achievement.indicators):
         likeness = name_similarity(required.name, row.name)
-        if likeness < NAME_FLOOR or not comparable(row.unit, required.unit):
+        unit = _per_period(row.unit, row.name)
+        if likeness < NAME_FLOOR or not _may_compare(unit, required.unit):
             continue
         if best is None or likeness > best[0]:
             best = (likeness, number)
     if best is None:
         return None
     row = achievement.indicators[best[1]]
-    judgement = _judge_in_units(required, row.op, row.value, row.high, row.unit)
+    unit = _per_period(row.unit, row.name)
+    judgement = _judge_in_units(required, row.op, row.value, row.high, unit)
     if judgement is None:
         return None
     if judgement.verdict == "met" and _other_conditions(required.name, row.name):
         judgement = Judgement("partly", None, None)
+    return _row_claim(judgement, row, best[1] + 1)
+
+
+def _row_claim(judgement: Judgement, row: Indicator, number: int) -> _Claim:
     figures = display(row)
     quote = f"{row.name} {figures}"
     return _Claim(
@@ -589,20 +695,40 @@ def _from_rows(required: Indicator, achievement: Side) -> _Claim | None:
         _stated(row.op, row.value, row.high, row.unit),
         quote,
         [[len(quote) - len(figures), len(quote)]],
-        {"kind": "indicators", "row": best[1] + 1},
+        {"kind": "indicators", "row": number},
     )
 
 
-def _from_texts(required: Indicator, passages: Sequence[_Passage]) -> _Claim | None:
+def _fitting(required: Indicator, passage: _Passage) -> list[Quantity]:
+    """Return the figures of a sentence that can be compared, in the units that are meant.
+
+    A bare number in a sentence may count anything, so it answers only where no unit is asked.
+    """
+    found = []
+    for quantity in passage.quantities:
+        unit = quantity.unit
+        if unit == "°" and "度" in passage.text[quantity.start : quantity.end]:
+            # people say 度 for degrees of heat and for kilowatt-hours as well
+            unit = next((one for one in ("℃", "kWh") if comparable(one, required.unit)), unit)
+        if unit and "/" in required.unit and not comparable(unit, required.unit):
+            before = passage.folded[max(0, quantity.words - 16) : quantity.words]
+            clause = [m.end() for m in _CLAUSE_START.finditer(before)]
+            unit = _per_period(unit, before[clause[-1] if clause else 0 :])
+        if _may_compare(unit, required.unit) and (unit or not required.unit):
+            found.append(replace(quantity, unit=unit) if unit != quantity.unit else quantity)
+    return found
+
+
+def _from_texts(
+    required: Indicator,
+    passages: Sequence[_Passage],
+    fitting_in: Callable[[Indicator, _Passage], list[Quantity]] = _fitting,
+) -> _Claim | None:
     """Return the figure that stands nearest behind the indicator's name, in any sentence."""
     best: tuple[tuple[float, int, int], _Passage, _Mention, Quantity] | None = None
+    end = _ONE_END.search(required.name)
     for order, passage in enumerate(passages):
-        # A bare number in a sentence may count anything, so it answers only where no unit is asked.
-        fitting = [
-            quantity
-            for quantity in passage.quantities
-            if comparable(quantity.unit, required.unit) and (quantity.unit or not required.unit)
-        ]
+        fitting = fitting_in(required, passage)
         if not fitting:
             continue
         # 工作温度下限 is found at 工作温度 −40～65 ℃; a wrong end is sorted out below
@@ -611,7 +737,7 @@ def _from_texts(required: Indicator, passages: Sequence[_Passage]) -> _Claim | N
             if not _speaks_of(required.name, passage.folded, mention):
                 continue
             quantity = _belonging(required, passage, mention, fitting)
-            if quantity is None:
+            if quantity is None or (end and not _of_end(end, passage, mention, quantity)):
                 continue
             distance = abs(quantity.start - mention.end)
             key = (-round(mention.coverage, 3), distance, order)
@@ -620,7 +746,11 @@ def _from_texts(required: Indicator, passages: Sequence[_Passage]) -> _Claim | N
     if best is None:
         return None
     _key, passage, mention, quantity = best
-    judgement = _judge_in_units(required, quantity.op, quantity.value, quantity.high, quantity.unit)
+    judgement = (
+        _judge_in_units(required, quantity.op, quantity.value, quantity.high, quantity.unit)
+        if fitting_in is _fitting
+        else _NOT_JUDGED
+    )
     if judgement is None:
         return None
     start, end = min(mention.start, quantity.words), max(mention.end, quantity.end)
@@ -628,6 +758,67 @@ def _from_texts(required: Indicator, passages: Sequence[_Passage]) -> _Claim | N
     quote, marks = _quote(passage.text, spans)
     stated = _stated(quantity.op, quantity.value, quantity.high, quantity.unit)
     return _Claim(judgement, stated, quote, marks, passage.source)
+
+
+def _of_end(end: re.Match[str], passage: _Passage, mention: _Mention, quantity: Quantity) -> bool:
+    """Say whether a figure is of the end of a range that is asked about.
+
+    A range has both ends, "at least" the lower one; any other figure must be called so.
+    """
+    low = end.lastgroup == "low"
+    if quantity.op == "range" or quantity.op == ("ge" if low else "le"):
+        return True
+    around = passage.folded[max(0, mention.start - 4) : quantity.words]
+    named = {match.lastgroup for match in _ONE_END.finditer(around)}
+    return (end.lastgroup in named) and len(named) == 1
+
+
+# --- Figures in units that cannot be converted --------------------------------------------------
+
+_NOT_JUDGED = Judgement("unknown", None, None)
+# Units of one sort of thing between which there is no fixed factor. Of a unit that is in none of
+# these a figure behind the same name is taken for another thing.
+_FAMILIES = (
+    ("元", "USD", "EUR"),
+    ("HRC", "HRB", "HRA", "HV", "HB", "HL", "HA", "HD"),
+    ("dB", "dB(A)", "dBm", "dBi"),
+    ("%", "mg/L", "mol/L", "%RH"),
+    ("r/min", "Hz"),
+)
+# From here on the name of a row is the same, so that its unit is the only difference.
+SAME_NAME = 0.8
+
+
+def _family(unit: str) -> int | None:
+    return next(
+        (place for place, units in enumerate(_FAMILIES) if any(comparable(unit, u) for u in units)),
+        None,
+    )
+
+
+def _kindred(required: Indicator, passage: _Passage) -> list[Quantity]:
+    """Return figures of the sort that is asked for, in units that cannot be compared with it."""
+    family = _family(required.unit) if required.unit else None
+    return [
+        quantity
+        for quantity in passage.quantities
+        if quantity.unit
+        and not comparable(quantity.unit, required.unit)
+        and (not required.unit or (family is not None and _family(quantity.unit) == family))
+    ]
+
+
+def _in_other_units(
+    required: Indicator, achievement: Side, passages: Sequence[_Passage]
+) -> _Claim | None:
+    """Return what is stated to a requirement in a unit that has no fixed factor to the asked one.
+
+    HV against HRC, US dollars against yuan, mg/L against ppm: quoted, never judged.
+    """
+    for number, row in enumerate(achievement.indicators, start=1):
+        if name_similarity(required.name, row.name) >= SAME_NAME and row.unit != required.unit:
+            return _row_claim(_NOT_JUDGED, row, number)
+    return _from_texts(required, passages, _kindred)
 
 
 def _belonging(
@@ -685,7 +876,7 @@ def _speaks_of(name: str, folded: str, mention: _Mention) -> bool:
     if _opposed(name, folded[max(0, mention.start - 3) : mention.end + 2]):
         return False
     said = {piece.text for piece in _pieces(folded[mention.start : mention.end])}
-    pieces = _pieces(name)
+    pieces = _pieces(_ONE_END.sub("", name) or name)  # which end it is of, `_of_end` asks
     specific = [p.text for p in pieces if p.weight in (1.0, 2.0)]
     if not specific and mention.coverage < 0.95:
         return False
@@ -722,7 +913,8 @@ def _claimed(name: str, between: str, mention: _Mention) -> bool:
 
 # A spread is no level: 掺量波动 is not answered by 掺量, nor 温差 by 温度.
 _SPREAD = re.compile(
-    "波动|误差|偏差|变形|温差|色差|衰减|变化|不均|变动|翘曲|漂移|公差|差值|差异|[度间长径]差|精度|±|差$"
+    "波动|误差|偏差|变形|温差|色差|衰减|变化|不均|变动|翘曲|漂移|公差|差值|差异|[度间长径]差|精度|差$"
+    r"|(?<![\d℃])(?<![\d℃] )±"
     "|圆度|平面度|直线度|同轴度|垂直度|平行度|跳动|重复性"
     "|error|deviation|variation|drift|tolerance|accuracy|precision"
 )
@@ -798,6 +990,10 @@ def _clip(spans: Iterable[tuple[int, int]], length: int) -> Marks:
 # --- The grid ---------------------------------------------------------------------------------
 
 
+# The note of a row whose verdict is unknown although something is stated.
+UNITS = "units"
+
+
 def constraint_grid(demand: Side, achievement: Side, *, start: date | None = None) -> list[Row]:
     """Return what the demand asks for and what the achievement says to it, worst first.
 
@@ -805,8 +1001,9 @@ def constraint_grid(demand: Side, achievement: Side, *, start: date | None = Non
     counts; without it a duration is quoted and not judged.
 
     A row: kind, name (of an indicator, as its owner wrote it), requirement and stated (raw
-    parts, `stated` None where nothing is), hard, verdict, quote with marks, source, gap; and
-    `quoted`, where the quote is from another field than what is stated.
+    parts, `stated` None where nothing is), hard, verdict, quote with marks, source, gap;
+    `quoted`, where the quote is from another field than what is stated; and a `note`, UNITS where
+    something is stated that cannot be converted into what is asked.
     """
     passages = _passages(achievement.summary, achievement.body, achievement.texts)
     rows = [_indicator_row(required, achievement, passages) for required in demand.indicators]
@@ -838,6 +1035,7 @@ def _row(
     source: Row | None = None,
     quoted: Row | None = None,
     gap: Row | None = None,
+    note: str = "",
 ) -> Row:
     return {
         "kind": kind,
@@ -851,6 +1049,7 @@ def _row(
         "source": source or {"kind": "none"},
         "quoted": quoted,
         "gap": gap,
+        "note": note,
     }
 
 
@@ -863,13 +1062,16 @@ def _gap(value: float, unit: str, percent: float | None) -> Row:
 def _indicator_row(required: Indicator, achievement: Side, passages: Sequence[_Passage]) -> Row:
     requirement = _stated(required.op, required.value, required.high, required.unit)
     unit = normalize_unit(required.unit)
-    claim = None
+    claim, note = None, ""
     if unit is not None:  # rows older than a change of the tables may hold what is unknown now
+        required = _as_rate(required)
         claim = (
             _from_rows(required, achievement)
             or _from_texts(required, passages)
             or _from_absence(required, passages)
         )
+        if claim is None and (claim := _in_other_units(required, achievement, passages)):
+            note = UNITS
     if claim is None:
         return _row(
             "indicator", requirement, name=required.name, hard=required.hard, verdict="unknown"
@@ -886,6 +1088,7 @@ def _indicator_row(required: Indicator, achievement: Side, passages: Sequence[_P
         marks=claim.marks,
         source=claim.source,
         gap=None if missed is None else _gap(missed, required.unit, percent),
+        note=note,
     )
 
 
