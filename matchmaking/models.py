@@ -102,8 +102,17 @@ class DemandIndex(ListingIndex):
     # The demand as a BM25 query: inverse document frequencies over their sum, so that the inner
     # product with an achievement's `terms` is between 0 and 1 and comparable across achievements.
     query_terms = SparseVectorField(dimensions=TERM_DIMENSIONS)
-    # The score of the last stored suggestion: what a new achievement must beat. 0: list not full.
-    last_score = models.FloatField(default=0.0)
+    # The achievements that the last run compared field by field, and the least score of their
+    # texts. While none of them changes or leaves, and no other reaches that score, a run would find
+    # the same again. None: there were too few to be choosy, and whatever comes belongs among them.
+    pool = ArrayField(models.BigIntegerField(), default=list)
+    pool_score = models.FloatField(null=True)
+
+    class Meta(ListingIndex.Meta):
+        indexes = [
+            *ListingIndex.Meta.indexes,
+            GinIndex(fields=["pool"], name="demandindex_pool", fastupdate=False),
+        ]
 
 
 class AchievementIndex(ListingIndex):
@@ -336,20 +345,30 @@ class Match(models.Model):
     model = models.ForeignKey(EmbeddingModel, models.PROTECT, related_name="+")
     # Comparable among the matches of one demand only.
     score = models.FloatField()
+    # How likely the pair is worth a meeting, comparable between demands (`ranking.confidence`). 0:
+    # by an engine that did not say.
+    confidence = models.FloatField(default=0.0)
     rank = models.PositiveSmallIntegerField()
     # Each part 0 to 1, or absent where neither side says anything about it.
     parts = models.JSONField(default=dict)
+    # What each part added to the score; together they are the score. See `ranking.added`.
+    added = models.JSONField(default=dict)
     # What a learned ranker is told of the pair, with "version"; see `retrieval.features`.
     features = models.JSONField(default=dict)
     # Which ranker gave `score`; None: the fixed weights.
     ranker = models.ForeignKey(
         "RankerVersion", models.PROTECT, null=True, related_name="+", db_index=False
     )
-    # Evidence: rows of `explanation.constraint_grid`, sentence pairs, shared words.
+    # Evidence: rows of `explanation.constraint_grid`, what would make it fit, sentence pairs,
+    # shared words.
     grid = models.JSONField(default=list)
+    advice = models.JSONField(default=list)
     pairs = models.JSONField(default=list)
     terms = models.JSONField(default=list)
     explained_at = models.DateTimeField(null=True)
+    # What the evidence rests on beside both revisions, the engine and the model: the day, the
+    # tiers of that day, the weights of words. See `services.explaining`.
+    basis = models.JSONField(default=dict)
     status = models.CharField(
         max_length=10, choices=MatchStatus, default=MatchStatus.SUGGESTED, editable=False
     )
