@@ -107,6 +107,9 @@ class DemandIndex(ListingIndex):
     # the same again. None: there were too few to be choosy, and whatever comes belongs among them.
     pool = ArrayField(models.BigIntegerField(), default=list)
     pool_score = models.FloatField(null=True)
+    # How often it was marked to be compared again: a run over many demands does not lock them while
+    # it compares, and sees by this what was noted meanwhile.
+    marks = models.PositiveIntegerField(default=0)
 
     class Meta(ListingIndex.Meta):
         indexes = [
@@ -119,6 +122,8 @@ class AchievementIndex(ListingIndex):
     listing = models.OneToOneField(
         Achievement, models.CASCADE, primary_key=True, related_name="search_index"
     )
+    # When the demands were last looked through for those whose lists it enters.
+    offered_at = models.DateTimeField(null=True, db_index=True)
 
 
 class ListingVector(models.Model):
