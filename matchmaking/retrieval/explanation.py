@@ -11,7 +11,7 @@ import math
 import re
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from decimal import Decimal
@@ -1418,6 +1418,89 @@ def _percent(row: Row) -> float:
     return float(gap.get("percent") or 0.0)
 
 
+# --- What would make it fit ---------------------------------------------------------------------
+
+# The step that reaches each readiness level, by the levels as the form of a listing describes them.
+# Those below 4 are for a proof of concept, that from 6 on for a pilot line (中试).
+TRL_STEPS = {
+    **dict.fromkeys((1, 2, 3), "proof"),
+    **dict.fromkeys((4, 5), "laboratory"),
+    6: "pilot",
+    7: "field",
+    8: "qualified",
+    9: "series",
+}
+
+
+def advice(grid: Sequence[Row]) -> list[Row]:
+    """Return what would make the pair fit, what matters most first: codes and figures, no prose.
+
+    One row for each row of the grid that is not met and can be changed; another region cannot.
+    A row: code, kind, `row` (its place in `grid`, which says how it is called, what it asks and
+    which fields it rests on), hard, and the figures of its code:
+
+    reach     by, unit, percent: an indicator falls short of (or exceeds) its bound
+    confirm   a stated range or condition covers a part of what is asked
+    restate   unit, stated: a figure in a unit that cannot be converted into `unit`
+    mature    trl, target, steps (of TRL_STEPS), needs: levels that are missing
+    fund      short (yuan), percent: the price is above the most that the demand pays
+    fix_price ceiling (yuan): the price has no upper end
+    mode      asked, offered: no common mode of cooperation
+    hurry     days, percent: it would be ready so much too late
+    clear     rights that somebody has stand against an exclusive use
+    own       asked, offered: who is to own it, and a licence only
+    ask       nothing is stated
+
+    What would add most to `grid_score` comes first, then what is missed by the larger share.
+    """
+    found: list[tuple[float, float, int, Row]] = []
+    for place, row in enumerate(grid):
+        if row["verdict"] == "met" or row["kind"] == "region":
+            continue
+        lost = (HARD_WEIGHT if row["hard"] else 1.0) * (1.0 - SCORES[row["verdict"]])
+        entry = {"kind": row["kind"], "row": place, "hard": row["hard"], **_remedy(row)}
+        found.append((-lost, -_percent(row), place, entry))
+    return [entry for *_order, entry in sorted(found, key=lambda item: item[:3])]
+
+
+def _remedy(row: Row) -> Row:
+    """Return the code and the figures of what would settle one row of the grid."""
+    stated, gap = row["stated"] or {}, row["gap"]
+    asked = row["requirement"]
+    if row["verdict"] == "unknown":
+        if row.get("note") == UNITS:
+            return {"code": "restate", "unit": asked["unit"], "stated": stated["unit"]}
+        return {"code": "ask"}
+    match row["kind"]:
+        case "trl":
+            level = int(stated["trl"])
+            steps = dict.fromkeys(TRL_STEPS[to] for to in range(level + 1, int(asked["trl"]) + 1))
+            needs = list(stated.get("needs", ()))
+            return {
+                "code": "mature",
+                "trl": level,
+                "target": asked["trl"],
+                "steps": list(steps),
+                "needs": needs,
+            }
+        case "budget":
+            if gap is None:
+                return {"code": "fix_price", "ceiling": asked["money_max"]}
+            return {"code": "fund", "short": gap["value"], "percent": gap["percent"]}
+        case "modes":
+            return {"code": "mode", "asked": asked["modes"], "offered": stated.get("modes", [])}
+        case "deadline":
+            return {"code": "hurry", "days": gap["value"], "percent": gap["percent"]}
+        case "exclusivity":
+            return {"code": "clear"}
+        case "ip":
+            offered = stated.get("modes", [])
+            return {"code": "own", "asked": asked["ip_expectation"], "offered": offered}
+    if gap is None:
+        return {"code": "confirm"}
+    return {"code": "reach", "by": gap["value"], "unit": gap["unit"], "percent": gap["percent"]}
+
+
 # --- Words and sentences ----------------------------------------------------------------------
 
 
@@ -1522,6 +1605,32 @@ def _pair(ours: str, theirs: str, score: float, words: Words) -> Row:
     }
 
 
+def term_weights(
+    demand_words: Iterable[str],
+    achievement_words: Iterable[str],
+    weight: Callable[[str], float],
+    k: int = 12,
+) -> dict[str, float]:
+    """Return the weights of the shared words among which `shared_terms` finds its k.
+
+    They change with the corpus; kept with a match, its terms can be found again.
+    """
+    scored = _scored_terms(Counter(demand_words), Counter(achievement_words), weight)
+    return {word: round(weight(word), 4) for _score, word in scored[: 4 * k]}
+
+
+def _scored_terms(
+    ours: Mapping[str, int], theirs: Mapping[str, int], weight: Callable[[str], float]
+) -> list[tuple[float, str]]:
+    """Return shared words with what they tell, the most telling first."""
+    scored: list[tuple[float, str]] = []
+    for word in ours.keys() & theirs.keys():
+        value = round(weight(word), 4) if _telling(word) else 0.0
+        if value > 0 and math.isfinite(value):
+            scored.append((value * (1 + math.log(min(ours[word], theirs[word]))), word))
+    return sorted(scored, key=lambda item: (-item[0], item[1]))
+
+
 def shared_terms(
     demand_words: Iterable[str],
     achievement_words: Iterable[str],
@@ -1533,13 +1642,7 @@ def shared_terms(
     `weight` says how rare a word is. A word that is part of another one in the list is left
     out: 淬火 where 感应淬火 is shared.
     """
-    ours, theirs = Counter(demand_words), Counter(achievement_words)
-    scored: list[tuple[float, str]] = []
-    for word in ours.keys() & theirs.keys():
-        value = weight(word) if _telling(word) else 0.0
-        if value > 0 and math.isfinite(value):
-            scored.append((value * (1 + math.log(min(ours[word], theirs[word]))), word))
-    scored.sort(key=lambda item: (-item[0], item[1]))
+    scored = _scored_terms(Counter(demand_words), Counter(achievement_words), weight)
     candidates = [word for _, word in scored[: 4 * k]]
     kept = [w for w in candidates if not any(w != other and w in other for other in candidates)]
     return kept[:k]

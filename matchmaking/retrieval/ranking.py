@@ -8,12 +8,13 @@ demand's first twenty differ by some 0.3), never to lift a stranger.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from catalog.industries import division
 from catalog.models import Listing
-from matchmaking.retrieval.candidates import Candidate
+from matchmaking.retrieval.candidates import LEXICAL_WEIGHT, Candidate
 from matchmaking.retrieval.explanation import grid_score
 
 # How much a part of 1 adds over a part of 0. A part that is unknown adds nothing either way.
@@ -37,12 +38,15 @@ GRADES = (("strong", 0.75), ("likely", 0.5), ("possible", 0.0))
 @dataclass(frozen=True)
 class Ranked:
     """`score` orders the matches of one demand; `confidence` (0 to 1) can be compared between
-    demands; `parts` are 0 to 1, for people."""
+    demands; `parts` are 0 to 1, for people. `features`: what a learned ranker is told; `ranker`:
+    the id of the version that gave the score, None for the weights below."""
 
     candidate: Candidate
     score: float
     confidence: float
     parts: dict[str, float]
+    features: Mapping[str, float] = field(default_factory=dict)
+    ranker: int | None = None
 
 
 def rank(
@@ -58,6 +62,21 @@ def rank(
     }
     score = round(candidate.score + bonus, 5)
     return Ranked(candidate, score, confidence(score), parts)
+
+
+def added(item: Ranked) -> dict[str, float]:
+    """Return what each part added to a score; together they are the score.
+
+    `meaning` and `words` are the two legs of the text, "decisions" what a learned ranker adds.
+    """
+    words = LEXICAL_WEIGHT * item.candidate.lexical
+    found = {"meaning": item.candidate.score - words, "words": words}
+    for name, weight in FIELD_WEIGHTS.items():
+        if name in item.parts:
+            found[name] = weight * (item.parts[name] - 0.5)
+    if item.ranker is not None:
+        found["decisions"] = item.score - sum(found.values())
+    return {name: round(value, 5) for name, value in found.items()}
 
 
 def field_parts(
