@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import logging
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from threading import Lock
 from typing import Any
@@ -18,9 +19,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from catalog.models import Listing
 from matchmaking.models import RankerVersion
-from matchmaking.retrieval.features import DIRECTIONS, FEATURES, FEATURES_VERSION
-from matchmaking.retrieval.ranking import WIDTH
+from matchmaking.retrieval.features import (
+    DIRECTIONS,
+    FEATURES,
+    FEATURES_VERSION,
+    describe,
+    matrix,
+)
+from matchmaking.retrieval.ranking import WIDTH, Ranked, confidence
 
 logger = logging.getLogger(__name__)
 
@@ -212,6 +220,35 @@ def active(model_id: int | None) -> tuple[int, Ranker] | None:
             _in_use = InUse(pk, ranker)
         ranker = _in_use.ranker
     return None if ranker is None else (pk, ranker)
+
+
+def rerank(
+    demand: Listing,
+    achievements: Mapping[int, Listing],
+    ranked: Sequence[Ranked],
+    grids: Mapping[int, Sequence[Mapping[str, Any]]],
+    *,
+    model_id: int | None,
+    pool: int,
+) -> list[Ranked]:
+    """Return a demand's candidates with their features, in the order of the version in use.
+
+    `ranked` comes from the fixed weights, best first, and stays as it is where they rank. `pool`:
+    see `features.describe`.
+    """
+    rows = describe(demand, achievements, ranked, grids, pool=pool)
+    ranked = [replace(item, features=row) for item, row in zip(ranked, rows, strict=True)]
+    if (found := active(model_id)) is None or not ranked:
+        return ranked
+    pk, ranker = found
+    fixed = np.array([item.score for item in ranked])
+    scores = ranker.order(matrix(rows), fixed).tolist()
+    ordered = [
+        replace(item, score=score, confidence=confidence(score), ranker=pk)
+        for item, score in zip(ranked, scores, strict=True)
+    ]
+    ordered.sort(key=lambda item: (-item.score, item.candidate.listing_id))
+    return ordered
 
 
 def forget() -> None:

@@ -75,7 +75,7 @@ def run(progress: Progress) -> Iterator[tuple[str, str, float]]:
     """Yield (demand, achievement, score) for every demand, best first, to `DEPTH`."""
     keys = dict(Achievement.objects.values_list("pk", "external_id"))
     for row in DemandIndex.objects.select_related("listing").order_by("pk"):
-        ranked, _grids = rank_all(row.listing, row, pool=DEPTH, keep=DEPTH, with_floor=False)
-        for item in ranked:
+        listed = rank_all(row.listing, row, pool=DEPTH, keep=DEPTH, with_floor=False)
+        for item in listed.ranked:
             yield row.listing.external_id, keys[item.candidate.listing_id], item.score
         progress(1)

@@ -54,8 +54,8 @@ def collect(
         progress(1)
         if len(pool) < LEAST_POOL:
             continue
-        ranked, _grids = rank_all(index.listing, index, pool=DEPTH, keep=DEPTH, with_floor=False)
-        by_key = {keys[item.candidate.listing_id]: item for item in ranked}
+        listed = rank_all(index.listing, index, pool=DEPTH, keep=DEPTH, with_floor=False)
+        by_key = {keys[item.candidate.listing_id]: item for item in listed.ranked}
         for key, grade in sorted(pool.items()):
             item = by_key.get(key)
             rows.append({} if item is None else dict(item.features))
