@@ -54,13 +54,13 @@ ENV PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 \
     DJANGO_SETTINGS_MODULE=config.settings.prod
 RUN groupadd --system --gid 10001 keqiao \
     && useradd --system --uid 10001 --gid keqiao --home-dir /app --no-create-home keqiao
-WORKDIR /app
-
-FROM runtime AS encoder
-# The runtime library of OpenMP, which torch and OpenVINO's frontends link to.
+# The runtime library of OpenMP: LightGBM, torch and OpenVINO's frontends link to it.
 RUN apt-get update \
     && apt-get install -y --no-install-recommends libgomp1 \
     && rm -rf /var/lib/apt/lists/*
+WORKDIR /app
+
+FROM runtime AS encoder
 COPY --from=packages-ml /opt/venv /opt/venv
 COPY --from=source /app /app
 COPY --from=model /app/var/models /app/var/models

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import django_stubs_ext
+from celery.schedules import crontab
 from csp.constants import NONE, SELF
 from django.utils.translation import gettext_lazy as _
 
@@ -300,6 +301,13 @@ ENGINE_VERSION = "3"
 # At most this many matches of one demand are with managers at a time, so that every demand has
 # its turn.
 REVIEWS_PER_DEMAND = env.integer("REVIEWS_PER_DEMAND", 3, minimum=1, maximum=50)
+# A ranker is learned from no fewer decisions than these, on no fewer demands that have good and
+# less good matches among them.
+RANKER_MIN_DECISIONS = env.integer("RANKER_MIN_DECISIONS", 200, minimum=20)
+RANKER_MIN_DEMANDS = env.integer("RANKER_MIN_DEMANDS", 30, minimum=10)
+# Train once a week if there is more to learn from. Off: whoever looks often enough sees a winner
+# by chance some day, so a person should choose when.
+RANKER_WEEKLY = env.flag("RANKER_WEEKLY", False)
 # Working days that a manager has for a review, and the sides for their answers.
 REVIEW_WORKING_DAYS = env.integer("REVIEW_WORKING_DAYS", 3, minimum=1, maximum=60)
 CONSENT_WORKING_DAYS = env.integer("CONSENT_WORKING_DAYS", 5, minimum=1, maximum=60)
@@ -426,6 +434,11 @@ CELERY_BEAT_SCHEDULE = {
         "task": "catalog.tasks.remove_old_imports",
         "schedule": 3600.0,
         "options": {"expires": 3600},
+    },
+    "ranker": {
+        "task": "matchmaking.tasks.train_ranker",
+        "schedule": crontab(minute=20, hour=3, day_of_week="sunday"),
+        "options": {"expires": 6 * 3600},
     },
     "clocks": {
         "task": "matchmaking.tasks.run_clocks",

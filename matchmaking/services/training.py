@@ -17,6 +17,7 @@ nothing and are left out as well. A decision that was taken back counts by its l
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -32,10 +33,19 @@ from accounts.models import User
 from matchmaking.evaluation.metrics import Interval, interval, ndcg
 from matchmaking.models import Consent, EmbeddingModel, Match, RankerVersion, Review
 from matchmaking.retrieval.features import FEATURES, FEATURES_VERSION, matrix
-from matchmaking.retrieval.learning import PARAMETERS, ROUNDS, Judged, Ranker, fit
+from matchmaking.retrieval.learning import (
+    PARAMETERS,
+    ROUNDS,
+    Judged,
+    Ranker,
+    RankerUnavailable,
+    fit,
+)
 from matchmaking.services import rankers
 from matchmaking.services.indexing import current_model
 from matchmaking.workflow import Decision, DeclineReason, MatchStatus, ReviewReason, ReviewStatus
+
+logger = logging.getLogger(__name__)
 
 # Decisions that are learned from at most, the latest: 10 MB of features.
 DECISIONS_AT_MOST = 50_000
@@ -44,6 +54,8 @@ FOLDS, REPEATS = 5, 3
 SEED = 20261122
 # The places of a list that a person looks at.
 DEPTH = 10
+# The weekly training waits until there are so many times the decisions of the last one.
+GROWN = 1.1
 
 GRADES: dict[str, int] = {
     MatchStatus.INTRODUCED: 3,
@@ -309,3 +321,19 @@ def train(
     )
     promoted = comparison.won and rankers.use(version=version, actor=actor)
     return Trained(comparison, decisions, report, version, promoted)
+
+
+def train_again() -> Trained | None:
+    """Train if there are enough more decisions than the last training had. None: nothing to do."""
+    last = RankerVersion.objects.order_by("-number").first()
+    model = current_model()
+    if model is None:
+        return None
+    decisions = len(read_decisions(model).judged)
+    if last is not None and last.model_id == model.pk and decisions < GROWN * last.decisions:
+        return None
+    try:
+        return train()
+    except (CannotTrain, RankerUnavailable) as error:
+        logger.info("No ranker was trained: %s", error)
+        return None

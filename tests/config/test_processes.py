@@ -22,7 +22,8 @@ from config.wsgi import application
 from django.test import RequestFactory
 from django.urls import get_resolver
 get_resolver().url_patterns
-heavy = {"torch", "openvino", "sentence_transformers", "transformers", "nncf"} & set(sys.modules)
+heavy = {"torch", "openvino", "sentence_transformers", "transformers", "nncf"}
+heavy = (heavy | {"lightgbm"}) & set(sys.modules)
 import psutil
 print(sorted(heavy), psutil.Process().memory_info().rss // 1_000_000)
 """
