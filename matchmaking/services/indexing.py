@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import json
+import logging
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
@@ -13,6 +14,7 @@ import numpy as np
 from django.db import connection, transaction
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.utils import timezone
+from numpy.typing import NDArray
 from pgvector import SparseVector
 
 from accounts.permissions import Tier
@@ -26,11 +28,12 @@ from matchmaking.models import (
     EmbeddingModel,
     LatinWord,
     TermFrequency,
+    Unmatchable,
     index_model,
 )
 from matchmaking.retrieval import lexical
 from matchmaking.retrieval.centring import PRIOR_WINDOWS
-from matchmaking.retrieval.encoders import Encoder
+from matchmaking.retrieval.encoders import BrokenVector, Encoder
 from matchmaking.retrieval.samples import sample_texts
 from matchmaking.retrieval.spelling import latin_words
 from matchmaking.retrieval.statistics import load_statistics
@@ -44,6 +47,8 @@ from matchmaking.retrieval.windows import (
     listing_windows,
     repeats,
 )
+
+logger = logging.getLogger(__name__)
 
 LISTINGS: dict[str, type[Listing]] = {"demand": Demand, "achievement": Achievement}
 # Counts of words are made again when a corpus has grown or shrunk by this share.
@@ -144,10 +149,8 @@ def refresh(*, kind: str, ids: Sequence[int], encoder: Encoder) -> list[int]:
     if not todo:
         return ready
 
-    texts = [window.text for prepared in todo for window in prepared.windows]
     # Slow, so no transaction is open here.
-    encode = encoder.encode_queries if kind == "demand" else encoder.encode_passages
-    vectors: Any = encode(texts) if texts else []
+    vectors, broken = _encoded(kind, todo, encoder)
     statistics = load_statistics("achievement")
     own_statistics = statistics if kind == "achievement" else load_statistics("demand")
     at = 0
@@ -162,13 +165,44 @@ def refresh(*, kind: str, ids: Sequence[int], encoder: Encoder) -> list[int]:
             .values_list("pk", "version", "disclosure")
         }
         for listing, digest, windows in todo:
-            rows, at = vectors[at : at + len(windows)], at + len(windows)
+            places, at = range(at, at + len(windows)), at + len(windows)
+            rows = [
+                Row(number, window.tier, window.asks, language_of(window.text), vectors[place])
+                for number, (window, place) in enumerate(zip(windows, places, strict=True))
+                if place not in broken
+            ]
             if current.get(listing.pk) != (listing.version, listing.disclosure):
                 continue  # changed while we encoded; its own task is on the way
-            _store(kind, listing, digest, windows, rows, model, statistics, own_statistics, began)
+            problem = _problem(windows, rows)
+            _store(kind, listing, digest, rows, problem, model, statistics, own_statistics, began)
             ready.append(listing.pk)
         _note_words(prepared.listing for prepared in todo)
     return ready
+
+
+def _encoded(
+    kind: str, todo: Sequence[Prepared], encoder: Encoder
+) -> tuple[NDArray[np.float32], set[int]]:
+    """Return the vectors of all windows, and the places of those for which there is none."""
+    texts = [window.text for prepared in todo for window in prepared.windows]
+    encode = encoder.encode_queries if kind == "demand" else encoder.encode_passages
+    try:
+        return encode(texts), set()
+    except BrokenVector as error:
+        broken = set(error.numbers)
+        owners = [prepared.listing for prepared in todo for _window in prepared.windows]
+        for place in sorted(broken):
+            logger.error(
+                "The model has no usable vector for a text of %s; it is left out.",
+                owners[place].number,
+            )
+        return error.vectors, broken
+
+
+def _problem(windows: Sequence[Window], rows: Sequence[Row]) -> str:
+    if rows:
+        return ""
+    return Unmatchable.UNREADABLE if windows else Unmatchable.WORDLESS
 
 
 def _note_words(listings: Iterable[Listing]) -> None:
@@ -229,8 +263,8 @@ def _store(
     kind: str,
     listing: Listing,
     digest: str,
-    windows: list[Window],
-    vectors: Any,
+    rows: Sequence[Row],
+    problem: str,
     model: EmbeddingModel,
     statistics: lexical.Statistics,
     own_statistics: lexical.Statistics,
@@ -238,10 +272,7 @@ def _store(
 ) -> None:
     vector_index(kind, model.pk).upsert(
         listing.pk,
-        [
-            Row(number, window.tier, window.asks, language_of(window.text), vector)
-            for number, (window, vector) in enumerate(zip(windows, vectors, strict=True))
-        ],
+        rows,
         section=listing.industry[:1],
         province=listing.region[:2],
     )
@@ -251,11 +282,12 @@ def _store(
         "disclosure": listing.disclosure,
         "digest": digest,
         "indexed_at": began,
-        "problem": "" if windows else "empty",
+        "problem": problem,
         **_term_fields(listing, own_statistics.average_length),
     }
     if kind == "demand":
-        fields["query_terms"] = _query_terms(listing, statistics)
+        # One that cannot be compared asks for nothing, or its words alone would.
+        fields["query_terms"] = _sparse({}) if problem else _query_terms(listing, statistics)
     index_model(kind).objects.update_or_create(listing=listing, defaults=fields)
 
 
@@ -399,7 +431,7 @@ def _renew_terms(corpus: str, average: float) -> None:
 
 def _renew_query_terms() -> None:
     statistics = load_statistics("achievement")
-    demands = Demand.objects.live().filter(search_index__isnull=False)
+    demands = Demand.objects.live().filter(search_index__problem="")
     for demand in demands.iterator(chunk_size=200):
         terms = _query_terms(demand, statistics)
         index_model("demand").objects.filter(pk=demand.pk).update(query_terms=terms)

@@ -14,6 +14,7 @@ from catalog.services import publishing
 from matchmaking import tasks
 from matchmaking.models import AchievementIndex, DemandIndex, Match, MatchEvent, Review
 from matchmaking.retrieval.candidates import Filters, find_candidates
+from matchmaking.retrieval.ranking import confidence
 from matchmaking.retrieval.searching import search
 from matchmaking.services import indexing, matching
 from matchmaking.workflow import MatchStatus, ReviewStatus
@@ -199,7 +200,7 @@ def test_what_is_below_the_floor_is_nobody_s_business(run, settings):
     )
     run(demand)
     near_score, far_score = Match.objects.order_by("rank").values_list("score", flat=True)
-    settings.MATCH_FLOOR = (near_score + far_score) / 2
+    settings.MATCH_FLOOR = confidence((near_score + far_score) / 2)
 
     assert matching.match_demand(demand_id=demand.pk) == matching.Outcome(0, 1, 1)
 
@@ -433,7 +434,7 @@ def test_a_new_achievement_enters_a_full_list_only_if_it_is_better(encoder, run,
 def test_an_achievement_with_a_long_text_is_weighed_by_its_best_part(encoder, run, settings):
     settings.MATCH_TOP_K = 1
     demand = make_demand()
-    make_achievement()
+    make_achievement(title="水稻育种", summary="抗倒伏。", body="亩产六百公斤。", keywords=[])
     run(demand)
     filler = "亩产六百公斤，抗倒伏，适合南方稻区种植推广。" * 120
     long = make_achievement(
