@@ -160,6 +160,10 @@ class Filters:
         """Return the words and the order alone."""
         return Filters(kind=self.kind, words=self.words, was_cut=self.was_cut, sort=self.sort)
 
+    def without_words(self) -> Filters:
+        """Return the facets alone."""
+        return replace(self, words="", was_cut=False, sort="")
+
     def used(self) -> list[str]:
         """Return the facets that narrow the list."""
         return [facet for facet in FACETS if getattr(self, facet)]
@@ -192,12 +196,19 @@ class Chip:
 
 @dataclass(frozen=True)
 class Option:
+    """`at_least`: a search did not look at all there is, and the value may have more."""
+
     value: str
     label: str
     count: int
     chosen: bool
     # The finer classes of a chosen one.
     finer: list[Option] = field(default_factory=list)
+    at_least: bool = False
+
+    @property
+    def number(self) -> str:
+        return f"{self.count}+" if self.at_least and self.count else str(self.count)
 
 
 @dataclass(frozen=True)
@@ -500,23 +511,39 @@ def _second(facet: str, code: str) -> str:
     return code if facet == "emerging" else code[:3]
 
 
-def facets(filters: Filters, counts: Counts) -> list[Facet]:
-    """Return the filters as a page offers them, without those that nothing is in."""
+def facets(
+    filters: Filters, counts: Counts, *, is_cut: bool = False, widely_cut: bool = False
+) -> list[Facet]:
+    """Return the filters as a page offers them, without those that nothing is in.
+
+    `is_cut`: the rows counted are not all that a search would find under the filters;
+    `widely_cut`: nor under all filters but one, which is what other values of that one count.
+    """
     shown = []
     for name, legend in _LEGENDS.items():
-        options = _options(name, filters, counts[name])
+        others = is_cut or (widely_cut and bool(getattr(filters, name)))
+        options = _options(name, filters, counts[name], chosen_cut=is_cut, others_cut=others)
         if options:
             shown.append(Facet(name, legend, options, name in _SINGLE))
     return shown
 
 
-def _options(facet: str, filters: Filters, counts: Mapping[str, int]) -> list[Option]:
+def _options(
+    facet: str,
+    filters: Filters,
+    counts: Mapping[str, int],
+    *,
+    chosen_cut: bool,
+    others_cut: bool,
+) -> list[Option]:
     value = getattr(filters, facet)
     chosen = set(value) if isinstance(value, tuple) else {str(value)} if value else set()
 
     def option(code: str, finer: list[Option] | None = None) -> Option:
         name = label(filters.kind, facet, code)
-        return Option(code, name, counts.get(code, 0), code in chosen, finer or [])
+        is_chosen = code in chosen
+        cut = chosen_cut if is_chosen else others_cut
+        return Option(code, name, counts.get(code, 0), is_chosen, finer or [], at_least=cut)
 
     if facet not in _TREES:
         codes = [code for code in _VALUES[facet]() if counts.get(code) or code in chosen]

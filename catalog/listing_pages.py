@@ -69,12 +69,47 @@ class Catalogue:
         self.filters, self.tier = filters, tier
         self._live = snapshot.live(filters.kind)
         self.found: search.SearchResult | None = None
+        # Without the filters there would be more than what was looked at.
+        self._widely_cut = False
         if filters.words:
-            found = search.find(filters.kind, filters.words, tier=tier, state=self._live.state)
-            self.found = found._replace(ids=self._with_class(found.ids))
+            self.found = self._find()
 
-    def _with_class(self, ids: list[int]) -> list[int]:
-        """Return what was found, behind the listings of a class whose code was asked for."""
+    def _find(self) -> search.SearchResult:
+        """Return what the words find under the filters, and behind it what they find without.
+
+        The latter is what the other values of the facets in use are counted over.
+        """
+        kind, words, state = self.filters.kind, self.filters.words, self._live.state
+        found = search.find(kind, words, tier=self.tier, state=state)
+        ids, is_cut = self._with_class(found.ids)
+        is_cut = self._widely_cut = is_cut or found.is_cut
+        if is_cut and self.filters.used():
+            scope = self._scope(found.nearness)
+            inside = search.find(kind, words, tier=self.tier, state=state, within=scope)
+            first, is_cut = self._with_class(inside.ids, scope.ids)
+            ids = list(dict.fromkeys([*first, *ids]))
+            is_cut = is_cut or inside.is_cut
+        return found._replace(ids=ids, is_cut=is_cut)
+
+    def _scope(self, nearness: float) -> search.Scope:
+        """Return what the filters leave of the list, for a search among that alone."""
+        filters, columns = self.filters, self._live.columns
+        sections = tuple(sorted({code[0] for code in filters.narrowest("industry")}))
+        wider = Filters(kind=filters.kind, industry=sections, region=filters.region)
+        around = np.count_nonzero(Selection(columns, wider, self.tier).all)
+        ids = np.sort(columns["pk"][Selection(columns, filters, self.tier).all])
+        return search.Scope(
+            name=filters.without_words().query_string(),
+            ids=ids,
+            sections=sections,
+            provinces=tuple(sorted(code[:2] for code in filters.region)),
+            share=len(ids) / max(1, int(around)),
+            nearness=nearness,
+        )
+
+    def _with_class(self, ids: list[int], scope: Numbers | None = None) -> tuple[list[int], bool]:
+        """Return what was found, behind the listings of a class whose code was asked for, and
+        whether there are more of these."""
         code = self.filters.words.upper()
         columns = self._live.columns
         held = np.zeros(len(columns), dtype=np.bool_)
@@ -83,8 +118,13 @@ class Catalogue:
                 chosen: dict[str, Any] = {facet: (code,)}
                 of_class = Filters(kind=self.filters.kind, **chosen)
                 held |= Selection(columns, of_class, self.tier).all
-        first = columns["pk"][np.flatnonzero(held)[: search.SEARCH_LIMIT]].tolist()
-        return list(dict.fromkeys([*first, *ids])) if first else ids
+        if not held.any():
+            return ids, False
+        if scope is not None:
+            held &= np.isin(columns["pk"], scope, kind="sort")
+        places = np.flatnonzero(held)
+        first = columns["pk"][places[: search.SEARCH_LIMIT]].tolist()
+        return list(dict.fromkeys([*first, *ids])), len(places) > search.SEARCH_LIMIT
 
     @cached_property
     def _selection(self) -> Selection:
@@ -107,7 +147,8 @@ class Catalogue:
             hour = int(timezone.now().timestamp() // 3600)
             key = (replace(self.filters, sort="", was_cut=False), self.tier, hour)
             counts = self._live.remembered(key, lambda: facets.count(self._selection))
-        return facets.facets(self.filters, counts)
+        is_cut = self.found is not None and self.found.is_cut
+        return facets.facets(self.filters, counts, is_cut=is_cut, widely_cut=self._widely_cut)
 
     def ways_out(self) -> list[tuple[Chip, int]]:
         """For an empty list: what could be dropped, and how many rows that would bring."""

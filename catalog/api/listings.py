@@ -86,6 +86,9 @@ class FinerSerializer(serializers.Serializer[Any]):
     value = serializers.CharField()
     label = serializers.CharField()  # type: ignore[assignment]
     count = serializers.IntegerField()
+    at_least = serializers.BooleanField(
+        help_text=gettext_lazy("The search did not look at all there is: there may be more.")
+    )
     chosen = serializers.BooleanField()
 
 

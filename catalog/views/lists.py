@@ -18,7 +18,7 @@ from accounts.views.limits import refuse, too_often
 from catalog.disclosure import shown
 from catalog.facets import FIRST, QUERY_LIMIT, SHORT_FACET, Filters, sort_label, sorts
 from catalog.listing_pages import PAGE_SIZE, Catalogue
-from catalog.search import SEARCH_LIMIT, SearchResult
+from catalog.search import SearchResult
 from catalog.views.gate import names
 
 
@@ -93,7 +93,7 @@ def _old_page(request: PageRequest, catalogue: Catalogue) -> str:
 
 def _sentence(filters: Filters, count: int, found: SearchResult | None) -> str:
     """Say how many there are, for eyes and for screen readers."""
-    if found is not None and len(found.ids) >= SEARCH_LIMIT and count:
+    if found is not None and found.is_cut and count:
         # The search stops there; what it left behind was not counted.
         text = (
             ngettext(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 from pgvector import SparseVector
 
 from accounts.permissions import Tier
+from catalog.search import Scope
 from matchmaking.models import TERM_DIMENSIONS
 from matchmaking.retrieval.centring import asking_scores, centred, load_centres, pair_scores
 from matchmaking.retrieval.vectors import VectorIndex, Where, vector_index
@@ -30,8 +32,16 @@ LANGUAGES = ("zh", "en")
 EXACT_BELOW_ROWS = 10_000
 # Rows of a longer list that a reader's words are scored on, at some 3 µs each.
 POSTINGS = 4_000
+# The same where a reader's filters leave few of these rows, which the index finds out.
+POSTINGS_NAMED = 20_000
 # Candidates of each leg that are scored in full.
 DEPTH = 200
+# So many listings of a reader's filters are named to the database; what more are left is taken
+# out of what was found, of which there is enough then.
+NAMED = 10_000
+# Scores are rounded: sums of the same numbers in another order differ in the seventh place, and two
+# ways to the same list must agree on it.
+PLACES = 5
 # The words that a searching reader's question is held against.
 _COLUMNS = {Tier.PUBLIC: "public_terms", Tier.MEMBERS: "member_terms"}
 
@@ -51,13 +61,38 @@ class Query:
 class Filters:
     """What may be found at all. Both legs apply them before ranking.
 
-    `reader` is the tier of somebody who searches; without one the engine compares.
+    `reader` is the tier of somebody who searches; without one the engine compares. `within`: what
+    a reader's filters leave.
     """
 
     model_id: int | None
     exclude_owner: int | None = None
     reader: Tier | None = None
     day: dt.date | None = None
+    within: Scope | None = None
+
+    @cached_property
+    def named(self) -> list[int] | None:
+        """Return the listings to name to the database, if they are few enough."""
+        if self.within is None or len(self.within.ids) > NAMED:
+            return None
+        named: list[int] = self.within.ids.tolist()
+        return named
+
+    @property
+    def deeper(self) -> float:
+        """Return how many must be found for one that the filters leave where none are named."""
+        if self.within is None or self.named is not None:
+            return 1.0
+        return min(10.0, 1.2 / max(self.within.share, 0.01))
+
+    def left(self, listing_ids: Sequence[int]) -> list[int]:
+        """Return those that the reader's filters leave, in their order."""
+        if self.within is None or not len(listing_ids):
+            return list(listing_ids)
+        ids = np.array(listing_ids, dtype=np.int64)
+        left: list[int] = ids[np.isin(ids, self.within.ids)].tolist()
+        return left
 
 
 @dataclass(frozen=True)
@@ -117,9 +152,7 @@ def find_candidates(
 def _scored(pk: int, dense: tuple[float, float] | None, lexical: float) -> Candidate:
     mean, best = dense or (0.0, 0.0)
     together = (1 - BEST_WEIGHT) * mean + BEST_WEIGHT * best
-    # Rounded: sums of the same numbers in another order differ in the seventh place, and two
-    # ways to the same list must agree on it.
-    score = round(together + LEXICAL_WEIGHT * lexical, 5)
+    score = round(together + LEXICAL_WEIGHT * lexical, PLACES)
     return Candidate(pk, together, best, lexical, score)
 
 
@@ -141,11 +174,15 @@ def sparse_vector(terms: Mapping[int, float]) -> str:
     return SparseVector(dict(terms), TERM_DIMENSIONS).to_text()
 
 
-def _where(kind: str, filters: Filters) -> tuple[str, list[Any]]:
-    """Return the join and the conditions that every search shares; rows are called `r`."""
+def live_condition(kind: str, filters: Filters) -> tuple[str, list[Any]]:
+    """Return the join and the conditions that every search shares; rows are called `r`.
+
+    What was indexed under other tiers than those in force is nobody's to find until it is indexed
+    again: see `ListingIndex.disclosure`.
+    """
     sql = (
         f"JOIN catalog_{kind} l ON l.id = r.listing_id WHERE l.status = 'published'"
-        " AND (l.valid_until IS NULL OR l.valid_until >= %s)"
+        " AND (l.valid_until IS NULL OR l.valid_until >= %s) AND r.disclosure = l.disclosure"
     )
     values: list[Any] = [filters.day or timezone.localdate()]
     if filters.exclude_owner is not None:
@@ -167,12 +204,21 @@ def _dense_leg(
     foreign ones would rank far behind.
     """
     found: set[int] = set()
+    within = filters.within
     for language in LANGUAGES:
+        where = Where(
+            tier=filters.reader,
+            language=language,
+            sections=within.sections if within else (),
+            provinces=within.provinces if within else (),
+            listings=filters.named,
+        )
         for vector in asked:
-            limit = depth
+            limit = int(depth * filters.deeper)
             while True:
-                hits = index.search(vector, limit, Where(tier=filters.reader, language=language))
-                usable = _admitted(kind, [hit.listing_id for hit in hits], filters)
+                hits = index.search(vector, limit, where)
+                near = filters.left([hit.listing_id for hit in hits])
+                usable = _admitted(kind, near, filters)
                 # Few of them are live and of others: look further.
                 if len(usable) >= depth // 2 or len(hits) < limit or limit > 8 * depth:
                     break
@@ -185,10 +231,7 @@ def _admitted(kind: str, listing_ids: Sequence[int], filters: Filters) -> set[in
     """Return those of the listings that may be found at all."""
     if not listing_ids:
         return set()
-    where, values = _where(kind, filters)
-    if filters.reader is not None:
-        # See `ListingIndex.disclosure`; a window has none of its own.
-        where += " AND r.disclosure = l.disclosure"
+    where, values = live_condition(kind, filters)
     with connection.cursor() as cursor:
         cursor.execute(
             f"SELECT r.listing_id FROM matchmaking_{kind}index r {where}"
@@ -239,18 +282,22 @@ def _lexical_leg(
     those rows alone that hold one of the words that weigh most; see `_heaviest`.
     """
     # Of any model: words are the same, and while all is encoded anew they are what can be found.
-    where, values = _where(kind, filters)
+    where, values = live_condition(kind, filters)
     rows = f"matchmaking_{kind}index"
+    named = filters.named
+    if named is not None:
+        where += " AND r.listing_id = ANY(%s)"
+        values.append(named)
     if filters.reader is not None:
-        where += " AND r.disclosure = l.disclosure"
-        words, newest = _heaviest(cursor, kind, terms)
+        words, newest = _heaviest(cursor, kind, terms, POSTINGS_NAMED if named else POSTINGS)
         if newest:
             # A word in a third of all texts: the newest of them answer as well as any.
+            inside = "" if named is None else " AND listing_id = ANY(%s)"
             rows = (
-                f"(SELECT * FROM {rows} WHERE term_ids @> %s::int[]"
+                f"(SELECT * FROM {rows} WHERE term_ids @> %s::int[]{inside}"
                 " ORDER BY listing_id DESC LIMIT %s)"
             )
-            values = [words, POSTINGS, *values]
+            values = [words, *([] if named is None else [named]), POSTINGS, *values]
         elif words:
             where += " AND r.term_ids && %s::int[]"
             values.append(words)
@@ -258,15 +305,18 @@ def _lexical_leg(
     cursor.execute(
         f"SELECT r.listing_id, -(r.{column} <#> %s::sparsevec) FROM {rows} r"
         f" {where} ORDER BY r.{column} <#> %s::sparsevec, r.listing_id LIMIT %s",
-        [query, *values, query, depth],
+        [query, *values, query, int(depth * filters.deeper)],
     )
-    return {pk: score for pk, score in cursor.fetchall() if score > 0}
+    found = {pk: score for pk, score in cursor.fetchall() if score > 0}
+    return {pk: found[pk] for pk in filters.left(list(found))[:depth]}
 
 
-def _heaviest(cursor: Any, kind: str, terms: Mapping[int, float]) -> tuple[list[int], bool]:
+def _heaviest(
+    cursor: Any, kind: str, terms: Mapping[int, float], postings: int
+) -> tuple[list[int], bool]:
     """Return the words by which an index finds the rows worth scoring; none for a short list.
 
-    The rarest come first, as long as they stand in no more than `POSTINGS` rows together. What
+    The rarest come first, as long as they stand in no more than `postings` rows together. What
     holds only the rest scores less than what holds these: a row's share of a question is the sum
     of its words' weights, and those left out are its lightest. True: even the rarest is so
     common that not all of its rows can be scored.
@@ -285,11 +335,11 @@ def _heaviest(cursor: Any, kind: str, terms: Mapping[int, float]) -> tuple[list[
     total = 0
     for term in sorted(terms, key=lambda term: (documents.get(term, 0), term)):
         total += documents.get(term, 0)
-        if total > POSTINGS and any(documents.get(one) for one in chosen):
+        if total > postings and any(documents.get(one) for one in chosen):
             break
         chosen.append(term)
     rarest = max((documents.get(term, 0) for term in chosen), default=0)
-    if rarest > 2 * POSTINGS:
+    if rarest > 2 * postings:
         return [term for term in chosen if documents.get(term)], True
     return chosen, False
 

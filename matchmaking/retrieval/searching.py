@@ -8,10 +8,11 @@ from dataclasses import replace
 import numpy as np
 
 from accounts.permissions import Tier
-from catalog.search import SearchResult
+from catalog.search import Scope, SearchResult
 from catalog.words import words
 from matchmaking.retrieval.asking import Question
 from matchmaking.retrieval.candidates import (
+    DEPTH,
     Candidate,
     Filters,
     Query,
@@ -31,8 +32,14 @@ NEAR_BEST = 0.2
 WORDS_RELEVANT = 0.2
 
 
-def search(kind: str, text: str, tier: Tier, limit: int) -> SearchResult:
-    """Return live listings for a reader's words, best first.
+# A leg proposes `DEPTH`: from this many relevant ones on it had perhaps more to propose.
+MORE_FROM = DEPTH * 3 // 4
+
+
+def search(
+    kind: str, text: str, tier: Tier, limit: int, /, within: Scope | None = None
+) -> SearchResult:
+    """Return live listings for a reader's words, best first; `within`: of these alone.
 
     Asks an encode worker for the meaning; falls back to words alone when none answers in time.
     Everybody searches only what they may read.
@@ -46,7 +53,7 @@ def search(kind: str, text: str, tier: Tier, limit: int) -> SearchResult:
         statistics = load_statistics(kind, meant, tier=tier)
     terms = reader_terms(asked.groups, statistics)
     question = Question(_meant(text, asked.corrected))
-    filters = Filters(model_id=None, reader=tier)
+    filters = Filters(model_id=None, reader=tier, within=within)
     # The words are looked up while a worker encodes: both take some 20 ms.
     by_words = find_by_words(kind, terms, filters)
     answer = question.answer()
@@ -61,6 +68,11 @@ def search(kind: str, text: str, tier: Tier, limit: int) -> SearchResult:
         by_words=by_words,
     )
     enough = 1.0 if answer is None else _enough(found)
+    if within is not None and answer is not None:
+        # As near as the same words wanted it without filters: these narrow, they do not widen.
+        enough = max(enough, within.nearness)
+    by_word = sum(candidate.lexical >= WORDS_RELEVANT for candidate in found)
+    near = sum(candidate.dense >= enough for candidate in found)
     kept = [
         candidate.listing_id
         for candidate in found
@@ -71,6 +83,8 @@ def search(kind: str, text: str, tier: Tier, limit: int) -> SearchResult:
         by_meaning=answer is not None,
         fallback=answer is None,
         corrected=tuple(asked.corrected),
+        is_cut=max(by_word, near) >= MORE_FROM,
+        nearness=0.0 if answer is None else enough,
     )
 
 

@@ -7,7 +7,7 @@ is one row of one model. Two models lie side by side, each with an HNSW index of
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -20,10 +20,17 @@ from matchmaking.models import EmbeddingModel, vector_model
 
 # Below this many windows an exact scan is as fast as the index (20,000 in 13 ms), and exact.
 EXACT_BELOW = 30_000
-# What HNSW keeps in sight while it searches. A reader waits; a comparison wants all it can get.
-WIDTH = 200
+# What HNSW keeps in sight while it searches, at least. A centred query is none of the vectors'
+# own kind: with 100 one in thirty such searches never finds its way to the right corner.
+WIDTH = 400
+MOST_WIDTH = 1000  # pgvector's own limit
 # A listing has several windows, and the best of them counts: ask for more rows than listings.
 ROWS_A_LISTING = 3
+# Microseconds a row, on one core: read in the table's order, by another index, and one that HNSW
+# passes on its way. Only their ratios matter. docs/retrieval.md has the measurements.
+READ, LOOKED_UP, PASSED = 0.6, 1.6, 14.0
+# Up to here an exact scan is taken even where HNSW would be quicker: nobody feels the difference.
+UNFELT = 20_000.0
 HNSW = {"m": 16, "ef_construction": 64}
 
 Vectors = NDArray[np.float32]
@@ -79,6 +86,13 @@ class Where:
     sections: Sequence[str] = ()
     provinces: Sequence[str] = ()
     listings: Sequence[int] | None = None
+
+
+class Plan(NamedTuple):
+    """How a search goes about it. `steps`: after how many rows a walk through HNSW gives up."""
+
+    exact: bool
+    steps: int = 20_000
 
 
 class VectorIndex(Protocol):
@@ -162,36 +176,119 @@ class PgVectorIndex:
     def search(
         self, vector: Vectors, limit: int, where: Where = Where(), *, exact: bool | None = None
     ) -> list[Hit]:
-        if exact is None:
-            exact = self._size() < EXACT_BELOW
+        rows = limit * ROWS_A_LISTING
+        plan = self.plan(rows, where) if exact is None else Plan(exact)
+        if not plan.exact:
+            hits = self._by_hnsw(vector, limit, max(rows, WIDTH), where, plan)
+            if hits is not None:
+                return hits
+        return self._by_scan(vector, limit, where)
+
+    def plan(self, rows: int, where: Where = Where()) -> Plan:
+        """Return how to find the nearest `rows` windows.
+
+        HNSW walks from near to far and throws away what the filters refuse: it passes
+        rows / share of them, each some 20 times as dear as one that is simply read. Where the
+        filters leave little, reading all of that is cheaper, and finds everything.
+        """
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT t.reltuples, h.reltuples FROM pg_class t"
+                " LEFT JOIN pg_index i ON i.indrelid = t.oid AND i.indisvalid"
+                " AND i.indexrelid = to_regclass(%s)"
+                " LEFT JOIN pg_class h ON h.oid = i.indexrelid WHERE t.oid = %s::regclass",
+                [self._hnsw, self._table],
+            )
+            in_table, in_hnsw = cursor.fetchone()
+            # -1 and 0: nobody has looked at the table yet.
+            if in_hnsw is None or in_table < EXACT_BELOW or in_hnsw < EXACT_BELOW:
+                return Plan(exact=True)
+            left = self._estimate(cursor, where, in_hnsw)
+        by_index = bool(where.language or where.sections or where.provinces)
+        by_index = by_index or where.listings is not None
+        scanned = in_table * READ
+        if by_index:
+            scanned = min(scanned, left * LOOKED_UP)
+        walked = max(rows, WIDTH) * in_hnsw / left * PASSED
+        if scanned <= max(walked, UNFELT):
+            return Plan(exact=True)
+        # Where what is near is refused more often than elsewhere it has to walk further, but not
+        # so far that the scan would have been cheaper.
+        return Plan(exact=False, steps=int(max(2 * walked, scanned) / PASSED))
+
+    def _estimate(self, cursor: Any, where: Where, of: float) -> float:
+        """Return about how many rows `where` leaves, as PostgreSQL's own statistics have it."""
+        if where.listings is not None:
+            # It would read the list of them twice, and knows no better.
+            rest = self._estimate(cursor, replace(where, listings=None), of)
+            return max(1.0, min(len(where.listings) * ROWS_A_LISTING, rest))
+        if where == Where():
+            return of
+        condition, values = self._condition(where)
+        cursor.execute(
+            f"EXPLAIN (FORMAT JSON) SELECT FROM {self._table} r WHERE {condition}", values
+        )
+        [plan] = cursor.fetchone()[0]
+        return max(1.0, float(plan["Plan"]["Plan Rows"]))
+
+    def _by_scan(self, vector: Vectors, limit: int, where: Where) -> list[Hit]:
+        """Compare with every row that `where` leaves."""
+        condition, values = self._condition(where)
+        query = HalfVector(vector).to_text()
+        rows = limit * ROWS_A_LISTING
+        with connection.cursor() as cursor:
+            while True:
+                # HNSW indexes the product of the column with a width, and has no part in this.
+                cursor.execute(
+                    "SELECT r.listing_id, r.vector <#> %s::halfvec AS distance"
+                    f" FROM {self._table} r WHERE {condition}"
+                    " ORDER BY distance, r.listing_id LIMIT %s",
+                    [query, *values, rows],
+                )
+                found = cursor.fetchall()
+                hits = _best(found, limit)
+                if len(hits) == limit or len(found) < rows:
+                    return hits
+                rows *= 4
+
+    def _by_hnsw(
+        self, vector: Vectors, limit: int, rows: int, where: Where, plan: Plan
+    ) -> list[Hit] | None:
+        """Walk the index. Return None where it gave up before there were enough."""
         condition, values = self._condition(where)
         query = HalfVector(vector).to_text()
         dimension = len(vector)
-        rows = limit * ROWS_A_LISTING
+        # Taken back at the end, so that the settings hold for this search alone.
         with transaction.atomic(), connection.cursor() as cursor:
-            if exact:
-                # The sum keeps the planner from the index, which knows the bare product alone.
-                distance = "(r.vector <#> %s::halfvec) + 0"
-            else:
-                distance = f"r.vector::halfvec({dimension}) <#> %s::halfvec({dimension})"
-                # Filtered, the index alone finds 6 % of what is there; scanning on finds 96 %.
-                cursor.execute("SET LOCAL hnsw.iterative_scan = relaxed_order")
-                cursor.execute(f"SET LOCAL hnsw.ef_search = {WIDTH}")
             while True:
+                settings = {
+                    # Nothing but the index: PostgreSQL knows little of what it costs.
+                    "enable_seqscan": "off",
+                    "enable_bitmapscan": "off",
+                    "enable_sort": "off",
+                    # Filtered, the index alone finds 6 % of what is there; walking on, 96 %.
+                    "hnsw.iterative_scan": "relaxed_order",
+                    "hnsw.ef_search": min(MOST_WIDTH, rows),
+                    "hnsw.max_scan_tuples": max(plan.steps, 2 * rows),
+                    "hnsw.scan_mem_multiplier": 8,
+                }
                 cursor.execute(
-                    f"SELECT r.listing_id, {distance} AS distance FROM {self._table} r"
+                    f"SELECT {', '.join('set_config(%s, %s, true)' for _ in settings)}",
+                    [str(part) for setting in settings.items() for part in setting],
+                )
+                cursor.execute(
+                    f"SELECT r.listing_id, r.vector::halfvec({dimension})"
+                    f" <#> %s::halfvec({dimension}) AS distance FROM {self._table} r"
                     f" WHERE {condition} ORDER BY distance LIMIT %s",
                     [query, *values, rows],
                 )
                 found = cursor.fetchall()
-                best: dict[int, float] = {}
-                for pk, away in found:
-                    best[pk] = max(best.get(pk, -away), -away)
-                if len(best) >= limit or len(found) < rows:
+                hits = _best(found, limit)
+                if len(found) < rows or len(hits) == limit:
                     break
                 rows *= 4
-        ordered = sorted(best.items(), key=lambda item: (-item[1], item[0]))
-        return [Hit(pk, similarity) for pk, similarity in ordered[:limit]]
+            transaction.set_rollback(True)
+        return hits if len(found) == rows else None
 
     def fetch(self, listing_ids: Sequence[int], where: Where = Where()) -> Windows:
         condition, values = self._condition(where)
@@ -265,14 +362,6 @@ class PgVectorIndex:
             )
             return bool(cursor.fetchone()[0])
 
-    def _size(self) -> int:
-        """Return about how many rows the table has, without counting them."""
-        with connection.cursor() as cursor:
-            cursor.execute(
-                "SELECT reltuples::bigint FROM pg_class WHERE oid = %s::regclass", [self._table]
-            )
-            return int(cursor.fetchone()[0])
-
     def _condition(self, where: Where) -> tuple[str, list[Any]]:
         """Return the WHERE clause; rows are called `r`.
 
@@ -308,6 +397,16 @@ class PgVectorIndex:
         with connection.cursor() as cursor, cursor.copy(command, values) as copy:
             data = b"".join(map(bytes, copy))
         return _parsed(data)
+
+
+def _best(found: list[tuple[int, float]], limit: int) -> list[Hit]:
+    """Return the nearest window of each listing, of rows (listing, distance) in any order."""
+    best: dict[int, float] = {}
+    for pk, distance in found:
+        if pk not in best or -distance > best[pk]:
+            best[pk] = -distance
+    hits = [Hit(pk, similarity) for pk, similarity in best.items()]
+    return sorted(hits, key=lambda hit: (-hit.similarity, hit.listing_id))[:limit]
 
 
 # PostgreSQL's binary COPY: a head of 19 bytes, then for each row the number of its columns and
