@@ -20,6 +20,7 @@ from pgvector.django import HalfVectorField, SparseVectorField, VectorField
 from accounts.models import User
 from catalog.models import Achievement, Demand
 from matchmaking.workflow import (
+    MODEL_MOVES,
     MOVES,
     OPEN,
     REVIEW_MOVES,
@@ -27,6 +28,7 @@ from matchmaking.workflow import (
     DeclineReason,
     IllegalMove,
     MatchStatus,
+    ModelState,
     ReviewReason,
     ReviewStatus,
     Side,
@@ -39,31 +41,67 @@ if TYPE_CHECKING:
 TERM_DIMENSIONS = 2**25
 
 
+class EmbeddingModelQuerySet(models.QuerySet["EmbeddingModel"]):
+    def current(self) -> EmbeddingModel | None:
+        """Return the model that questions are asked with and partners found by."""
+        return self.filter(state=ModelState.CURRENT).first()
+
+
 class EmbeddingModel(models.Model):
-    """A model that made vectors. Vectors of different models are never compared."""
+    """A model that makes vectors. Vectors of different models are never compared.
+
+    Which one is current is said here and nowhere else: to go over to another is to change two
+    rows, whatever the number of listings. See docs/adr/0015.
+    """
 
     name = models.CharField(max_length=200)
     revision = models.CharField(max_length=64)
     dimension = models.PositiveSmallIntegerField()
+    # Where a worker finds it: a folder, or its name on a hub.
+    source = models.CharField(max_length=500, blank=True)
+    state = models.CharField(
+        max_length=8, choices=ModelState, default=ModelState.BUILDING, editable=False
+    )
+    # Since when it is the current one, or when it last became it.
+    switched_at = models.DateTimeField(null=True, editable=False)
     created_at = models.DateTimeField(default=timezone.now)
+
+    objects = EmbeddingModelQuerySet.as_manager()
 
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=("name", "revision"), name="embedding_model_once"),
+            # Two operators switch at once, or two workers of a new platform start together.
+            models.UniqueConstraint(
+                fields=("state",),
+                condition=Q(state="current"),
+                name="embedding_model_one_current",
+            ),
         ]
 
     def __str__(self) -> str:
         return f"{self.name}@{self.revision[:12]}"
 
+    def move_to(self, state: ModelState) -> None:
+        """Change the state in memory. The caller holds the row lock, and saves.
+
+        Raises `IllegalMove` with a sentence.
+        """
+        if state not in MODEL_MOVES.get(self.state, set()):
+            raise IllegalMove(
+                gettext("A model that is “%(before)s” cannot become “%(after)s”.")
+                % {"before": self.get_state_display(), "after": state.label}
+            )
+        self.state = state
+
 
 class ListingIndex(models.Model):
-    """What the engine has made of one version of a listing's text.
+    """The words of one version of a listing's text, and how far it has been matched.
 
     `version` is the listing's version that was indexed; another one there means stale. `digest`
-    covers the text and the way of cutting it, so that the same text is not encoded twice.
+    covers the text and the way of cutting it. Words are of no model; see `ListingEncoding`.
     """
 
-    model = models.ForeignKey(EmbeddingModel, models.PROTECT, related_name="+")
     version = models.PositiveIntegerField()
     digest = models.CharField(max_length=64)
     # The tiers that hold for what follows. A reader's search trusts this row only while they are
@@ -78,7 +116,7 @@ class ListingIndex(models.Model):
     term_ids = ArrayField(models.IntegerField(), default=list)
     # Number of words, what BM25 calls the document's length.
     length = models.PositiveIntegerField(default=0)
-    # Why this text cannot be matched, "" where it can.
+    # Why this text cannot be matched, one of `Unmatchable`; "" where it can.
     problem = models.CharField(max_length=200, blank=True)
     indexed_at = models.DateTimeField(default=timezone.now)
     # The version whose matches are stored, and what they were compared with.
@@ -107,6 +145,10 @@ class DemandIndex(ListingIndex):
     # the same again. None: there were too few to be choosy, and whatever comes belongs among them.
     pool = ArrayField(models.BigIntegerField(), default=list)
     pool_score = models.FloatField(null=True)
+    # The model that the stored matches were found by; another one there means match again.
+    matched_model = models.ForeignKey(
+        EmbeddingModel, models.PROTECT, null=True, related_name="+", db_index=False
+    )
     # How often it was marked to be compared again: a run over many demands does not lock them while
     # it compares, and sees by this what was noted meanwhile.
     marks = models.PositiveIntegerField(default=0)
@@ -124,6 +166,43 @@ class AchievementIndex(ListingIndex):
     )
     # When the demands were last looked through for those whose lists it enters.
     offered_at = models.DateTimeField(null=True, db_index=True)
+
+
+class ListingEncoding(models.Model):
+    """Which version of a listing's text one model has encoded; `digest` as in `ListingIndex`.
+
+    The windows themselves are `ListingVector` rows, none for a text that says nothing.
+    """
+
+    model = models.ForeignKey(EmbeddingModel, models.PROTECT, related_name="+", db_index=False)
+    version = models.PositiveIntegerField()
+    digest = models.CharField(max_length=64)
+    # The tiers that the windows were cut by; see `ListingIndex.disclosure`.
+    disclosure = models.JSONField(default=dict)
+    # Why this model cannot compare it, one of `Unmatchable`; "" where it can.
+    problem = models.CharField(max_length=200, blank=True)
+    encoded_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        abstract = True
+
+
+class DemandEncoding(ListingEncoding):
+    listing = models.ForeignKey(Demand, models.CASCADE, related_name="encodings")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=("model", "listing"), name="demand_encoding_once")
+        ]
+
+
+class AchievementEncoding(ListingEncoding):
+    listing = models.ForeignKey(Achievement, models.CASCADE, related_name="encodings")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=("model", "listing"), name="achievement_encoding_once")
+        ]
 
 
 class ListingVector(models.Model):
@@ -565,6 +644,11 @@ class MatchEvent(models.Model):
 def vector_model(listing_kind: str) -> type[Any]:
     """Return the table of a list's windows: "demand" or "achievement"."""
     return DemandVector if listing_kind == "demand" else AchievementVector
+
+
+def encoding_model(listing_kind: str) -> type[Any]:
+    """Return the table of which listing each model has encoded: "demand" or "achievement"."""
+    return DemandEncoding if listing_kind == "demand" else AchievementEncoding
 
 
 def index_model(listing_kind: str) -> type[Any]:

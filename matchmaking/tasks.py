@@ -5,6 +5,7 @@ Tasks take ids, are safe to run twice, and may be lost: `sweep` finds what was m
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from typing import Any
 
@@ -16,9 +17,13 @@ from django.db.models import QuerySet
 from redis.exceptions import RedisError
 
 from accounts.broker import send as send  # also the name by which services find it
+from matchmaking.models import EmbeddingModel
 from matchmaking.retrieval.asking import pack
 from matchmaking.retrieval.encoders import EncoderUnavailable, get_encoder
-from matchmaking.services import assignment, clocks, indexing, matching
+from matchmaking.services import assignment, clocks, indexing, matching, training
+from matchmaking.workflow import ModelState
+
+logger = logging.getLogger(__name__)
 
 # One message: about a second of work, so that a question from a page waits no longer.
 BATCH = 32
@@ -44,8 +49,28 @@ def embed_listings(kind: str, ids: list[int]) -> None:
     """Bring listings' vectors up to date, then have them matched."""
     encoder = get_encoder()
     indexing.ensure_centres(encoder)
-    if ready := indexing.refresh(kind=kind, ids=ids, encoder=encoder):
+    try:
+        ready = indexing.refresh(kind=kind, ids=ids, encoder=encoder)
+    except Retrying.autoretry_for:
+        raise
+    except Exception:
+        if len(ids) == 1:
+            raise
+        # One of them is to blame, and the others shall not wait for its sake.
+        logger.exception("A batch of %d listings (%s) is indexed one by one.", len(ids), kind)
+        for pk in ids:
+            send(embed_listings, kind, [pk])
+        return
+    if ready:
         send(match_demands if kind == "demand" else match_achievements, ready)
+
+
+@shared_task(base=Retrying)
+def prepare_listings(model_id: int, kind: str, ids: list[int]) -> None:
+    """Keep a model that is ready, and not the current one yet, as up to date as that one."""
+    model = EmbeddingModel.objects.filter(pk=model_id, state=ModelState.READY).first()
+    if model is not None:
+        indexing.prepare(kind=kind, ids=ids, model=model, encoder=get_encoder(model))
 
 
 @shared_task(base=Retrying)
@@ -100,8 +125,15 @@ def encode_query(text: str) -> str:
 
 @shared_task(base=Retrying)
 def note_model() -> None:
-    """Note which model the workers have; after a change every stored vector is stale."""
+    """Have a new platform adopt the model that the workers have."""
     indexing.register_model(get_encoder())
+
+
+@shared_task(ignore_result=True)
+def train_ranker() -> None:
+    """Learn a ranker once a week, where that is wanted and there is more to learn from."""
+    if settings.RANKER_WEEKLY:
+        training.train_again()
 
 
 @shared_task(ignore_result=True)
@@ -113,12 +145,17 @@ def run_clocks() -> None:
 @shared_task(ignore_result=True)
 def sweep() -> None:
     """Find whatever is behind and queue it again. The database is the truth."""
-    if _claim("model", 60):
-        send(note_model)
     model = indexing.current_model()
+    if model is None and _claim("model", 60):
+        send(note_model)
     for kind in ("achievement", "demand"):
         for batch in _batches(f"embed:{kind}", indexing.stale(kind, model), BATCH):
             send(embed_listings, kind, batch)
+    for waiting in EmbeddingModel.objects.filter(state=ModelState.READY):
+        for kind in ("achievement", "demand"):
+            rows = indexing.unencoded(kind, waiting)
+            for batch in _batches(f"prepare:{waiting.pk}:{kind}", rows, BATCH):
+                send(prepare_listings, waiting.pk, kind, batch)
     for corpus in ("achievement", "demand"):
         if indexing.statistics_are_old(corpus) and _claim(f"statistics:{corpus}", 300):
             send(rebuild_statistics, corpus)

@@ -53,6 +53,26 @@ REVIEW_MOVES: dict[str, set[ReviewStatus]] = {
 }
 
 
+class ModelState(TextChoices):
+    """What an embedding model is to the platform. Its vectors lie beside those of others."""
+
+    BUILDING = "building", _("Being prepared")
+    READY = "ready", _("Ready")
+    CURRENT = "current", _("In use")
+    RETIRED = "retired", _("Kept to go back to")
+    REMOVED = "removed", _("Removed")
+
+
+# Made by `manage.py embedding_models` alone, but for a platform's first model.
+MODEL_MOVES: dict[str, set[ModelState]] = {
+    ModelState.BUILDING: {ModelState.READY, ModelState.CURRENT, ModelState.REMOVED},
+    ModelState.READY: {ModelState.CURRENT, ModelState.REMOVED},
+    ModelState.CURRENT: {ModelState.RETIRED},
+    ModelState.RETIRED: {ModelState.READY, ModelState.CURRENT, ModelState.REMOVED},
+    ModelState.REMOVED: {ModelState.BUILDING},
+}
+
+
 class Decision(TextChoices):
     APPROVE = "approve", _("Approve and ask both sides")
     REJECT = "reject", _("Reject")

@@ -19,12 +19,16 @@ class FakeEncoder:
     """
 
     name = "fake"
-    dimension: int = settings.EMBEDDING_DIMENSION
 
     def __init__(
-        self, revision: str = "1", *, meanwhile: Callable[[], object] | None = None
+        self,
+        revision: str = "1",
+        *,
+        dimension: int = settings.EMBEDDING_DIMENSION,
+        meanwhile: Callable[[], object] | None = None,
     ) -> None:
         self.revision = revision
+        self.dimension = dimension
         self.encoded: list[str] = []
         self._meanwhile = meanwhile
 
@@ -44,15 +48,17 @@ class FakeEncoder:
         if self._meanwhile is not None:
             meanwhile, self._meanwhile = self._meanwhile, None
             meanwhile()
-        rows = [sum((_direction(word) for word in words(text)), _direction("")) for text in texts]
+        rows = [
+            sum((self._direction(word) for word in words(text)), self._direction(""))
+            for text in texts
+        ]
         return np.array([row / np.linalg.norm(row) for row in rows], dtype=np.float32)
 
-
-def _direction(word: str) -> Vectors:
-    """Return the same unit vector for the same word, at right angles to most others."""
-    seed = int.from_bytes(hashlib.sha256(word.encode()).digest()[:8], "big")
-    row = np.random.default_rng(seed).standard_normal(FakeEncoder.dimension)
-    return (row / np.linalg.norm(row)).astype(np.float32)
+    def _direction(self, word: str) -> Vectors:
+        """Return the same unit vector for the same word, at right angles to most others."""
+        seed = int.from_bytes(hashlib.sha256(word.encode()).digest()[:8], "big")
+        row = np.random.default_rng(seed).standard_normal(self.dimension)
+        return (row / np.linalg.norm(row)).astype(np.float32)
 
 
 class Unanswered:

@@ -139,8 +139,11 @@ def find_candidates(
             query.languages,
             load_centres("achievement" if asking else "demand", filters.model_id),
         )
-        found |= _dense_leg(index, kind, asked, filters, depth)
-        dense = _dense_scores(index, kind, asked, filters, found, asking=asking)
+        near = _dense_leg(index, kind, asked, filters, depth)
+        # By the words of a listing no more of its windows may be seen than by its windows.
+        near |= _admitted(kind, sorted(found - near), filters)
+        found |= near
+        dense = _dense_scores(index, kind, asked, filters, near, asking=asking)
     if query.terms:
         with connection.cursor() as cursor:
             lexical |= _lexical_scores(cursor, kind, column, query.terms, found - set(lexical))
@@ -228,15 +231,20 @@ def _dense_leg(
 
 
 def _admitted(kind: str, listing_ids: Sequence[int], filters: Filters) -> set[int]:
-    """Return those of the listings that may be found at all."""
+    """Return those of the listings that may be found at all by a model's vectors.
+
+    Windows were cut by the tiers that held when that model encoded them; what was closed since
+    must not be found by them, whichever model is the current one.
+    """
     if not listing_ids:
         return set()
     where, values = live_condition(kind, filters)
     with connection.cursor() as cursor:
         cursor.execute(
-            f"SELECT r.listing_id FROM matchmaking_{kind}index r {where}"
-            " AND r.listing_id = ANY(%s)",
-            [*values, list(listing_ids)],
+            f"SELECT r.listing_id FROM matchmaking_{kind}index r {where} AND r.listing_id = ANY(%s)"
+            f" AND EXISTS (SELECT FROM matchmaking_{kind}encoding e WHERE e.model_id = %s"
+            " AND e.listing_id = r.listing_id AND e.disclosure = l.disclosure)",
+            [*values, list(listing_ids), filters.model_id],
         )
         return {pk for (pk,) in cursor.fetchall()}
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from accounts.permissions import Tier
 from catalog.models import Listing
-from matchmaking.models import index_model
+from matchmaking.models import EmbeddingModel
 from matchmaking.retrieval.vectors import Where, vector_index
 
 # Of what stands in public windows. Texts about one subject are at 0.85 to 0.93 with this encoder;
@@ -19,10 +19,10 @@ def same_meaning(listing: Listing, limit: int) -> list[tuple[int, float]]:
 
     Nothing is encoded: a listing without vectors, such as a new draft, has no neighbours yet.
     """
-    model = index_model(listing.kind).objects.filter(pk=listing.pk).values("model").first()
+    model = EmbeddingModel.objects.current()
     if model is None:
         return []
-    index, public = vector_index(listing.kind, model["model"]), Where(tier=Tier.PUBLIC)
+    index, public = vector_index(listing.kind, model.pk), Where(tier=Tier.PUBLIC)
     best: dict[int, float] = {}
     for vector in index.fetch([listing.pk], public).vectors[:WINDOWS]:
         for pk, cosine in index.search(vector, NEAREST + 1, public):

@@ -8,10 +8,12 @@ import json
 import logging
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 import numpy as np
-from django.db import connection, transaction
+from django.conf import settings
+from django.db import IntegrityError, connection, transaction
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.utils import timezone
 from numpy.typing import NDArray
@@ -29,6 +31,7 @@ from matchmaking.models import (
     LatinWord,
     TermFrequency,
     Unmatchable,
+    encoding_model,
     index_model,
 )
 from matchmaking.retrieval import lexical
@@ -47,6 +50,7 @@ from matchmaking.retrieval.windows import (
     listing_windows,
     repeats,
 )
+from matchmaking.workflow import ModelState
 
 logger = logging.getLogger(__name__)
 
@@ -57,14 +61,16 @@ STATISTICS_DRIFT = 0.1
 LENGTH_DRIFT = 0.1
 
 
-class Prepared(NamedTuple):
+class Work(NamedTuple):
+    """One listing as it is now, and what of it is to be encoded."""
+
     listing: Any
     digest: str
     windows: list[Window]
 
 
 def register_model(encoder: Encoder) -> EmbeddingModel:
-    """Return the row of the encoder's model, which is the current one from now on.
+    """Return the row of the encoder's model. A platform without a current model adopts it.
 
     Raises `ValueError` if its dimension changed.
     """
@@ -75,31 +81,56 @@ def register_model(encoder: Encoder) -> EmbeddingModel:
     )
     if model.dimension != encoder.dimension:
         raise ValueError(f"{model} had {model.dimension} dimensions, now {encoder.dimension}.")
-    if current_model() != model:
-        # An earlier model has been put back: its vectors are the ones to compare with again.
-        model.created_at = timezone.now()
-        model.save(update_fields=["created_at"])
+    if model.state != ModelState.CURRENT and current_model() is None:
+        adopt = {
+            "state": ModelState.CURRENT,
+            "switched_at": timezone.now(),
+            "source": model.source or settings.EMBEDDING_MODEL,
+        }
+        # Of two workers that start together the second finds that it has been done.
+        with suppress(IntegrityError), transaction.atomic():
+            EmbeddingModel.objects.filter(pk=model.pk).update(**adopt)
+        model.refresh_from_db()
     return model
 
 
 def current_model() -> EmbeddingModel | None:
-    """Return the model that an encode worker used last; the web process cannot load it to ask."""
-    return EmbeddingModel.objects.order_by("-created_at", "-pk").first()
+    """Return the model that questions are asked with and partners found by."""
+    return EmbeddingModel.objects.current()
+
+
+def _as_it_is(kind: str, model: EmbeddingModel | None) -> QuerySet[Any]:
+    """Return, inside a query over listings, what a model has encoded of a listing as it is."""
+    return encoding_model(kind).objects.filter(
+        listing=OuterRef("pk"),
+        model=model,
+        version=OuterRef("version"),
+        disclosure=OuterRef("disclosure"),
+    )
+
+
+def unencoded(kind: str, model: EmbeddingModel | None) -> QuerySet[Any]:
+    """Return live listings whose current version this model has not encoded, or not with the
+    text of its files as they are now."""
+    files = Attachment.objects.filter(
+        **{
+            f"{kind}__encodings__model": model,
+            f"{kind}__encodings__encoded_at__lt": F("text_changed_at"),
+        }
+    ).values(kind)
+    behind = ~Exists(_as_it_is(kind, model)) | Q(pk__in=files)
+    return LISTINGS[kind].objects.live().filter(behind).order_by("pk")
 
 
 def stale(kind: str, model: EmbeddingModel | None) -> QuerySet[Any]:
-    """Return live listings whose current version this model has not indexed, or not with the
-    text of its files as they are now."""
-    fresh = index_model(kind).objects.filter(
-        listing=OuterRef("pk"),
-        version=OuterRef("version"),
-        disclosure=OuterRef("disclosure"),
-        model=model,
+    """Return live listings of which this, the current model's, vectors or the words are behind."""
+    indexed = index_model(kind).objects.filter(
+        listing=OuterRef("pk"), version=OuterRef("version"), disclosure=OuterRef("disclosure")
     )
     files = Attachment.objects.filter(
         **{f"{kind}__search_index__indexed_at__lt": F("text_changed_at")}
     ).values(kind)
-    behind = ~Exists(fresh) | Q(pk__in=files)
+    behind = ~Exists(indexed) | Q(pk__in=files) | Q(pk__in=unencoded(kind, model).values("pk"))
     return LISTINGS[kind].objects.live().filter(behind).order_by("pk")
 
 
@@ -107,52 +138,84 @@ def unmatched(kind: str, engine: str) -> QuerySet[Any]:
     """Return live listings that are indexed, but not matched in their current version.
 
     One that came back unchanged (confirmed, let back) is to be matched again as well: runs have
-    left it out meanwhile.
+    left it out meanwhile. Demands are matched again when another model has become the current
+    one; achievements are not offered again, as every demand is on its way to them.
     """
+    model = current_model()
+    found = {
+        "matched_version": F("version"),
+        "matched_engine": engine,
+        "matched_at__gte": OuterRef("updated_at"),
+    }
+    if kind == "demand":
+        found["matched_model"] = model
     waiting = (
         index_model(kind)
         .objects.filter(
             listing=OuterRef("pk"), version=OuterRef("version"), disclosure=OuterRef("disclosure")
         )
-        .exclude(
-            matched_version=F("version"),
-            matched_engine=engine,
-            matched_at__gte=OuterRef("updated_at"),
-        )
+        .exclude(**found)
     )
-    return LISTINGS[kind].objects.live().filter(Exists(waiting)).order_by("pk")
+    ready = Exists(waiting) & Exists(_as_it_is(kind, model))
+    return LISTINGS[kind].objects.live().filter(ready).order_by("pk")
 
 
 def refresh(*, kind: str, ids: Sequence[int], encoder: Encoder) -> list[int]:
-    """Index the listings whose text or model changed. Return those now ready to be matched.
+    """Index the listings whose text changed, and have the current model encode them. Return those
+    now ready to be matched.
 
-    Safe to run twice at once: whoever comes second finds the same vectors and writes nothing.
+    Safe to run twice at once: whoever comes second finds the same vectors and writes nothing. An
+    encoder that is the current model's no more, in a process that has not noticed yet, writes
+    nothing either.
     """
     model = register_model(encoder)
+    if model.state != ModelState.CURRENT:
+        return []
+    return _bring(kind, ids, model, encoder, with_words=True)
+
+
+def prepare(*, kind: str, ids: Sequence[int], model: EmbeddingModel, encoder: Encoder) -> list[int]:
+    """Have a model that is not the current one encode listings beside it. Return those done."""
+    return _bring(kind, ids, model, encoder, with_words=False)
+
+
+def _bring(
+    kind: str, ids: Sequence[int], model: EmbeddingModel, encoder: Encoder, *, with_words: bool
+) -> list[int]:
     # What changes from here on may be missing in what is stored below.
     began = timezone.now()
     listings = LISTINGS[kind].objects.filter(pk__in=ids, status=ListingStatus.PUBLISHED)
-    known = {row.pk: row for row in index_model(kind).objects.filter(pk__in=ids)}
-    todo: list[Prepared] = []
+    encodings = encoding_model(kind).objects.filter(model=model)
+    known = {row.listing_id: row for row in encodings.filter(listing__in=ids)}
+    indexes = index_model(kind).objects
+    indexed = {row.pk: row for row in indexes.filter(pk__in=ids).only("digest", "problem")}
+    todo: list[Work] = []
+    words_alone: list[Work] = []
     ready: list[int] = []
     for listing in listings:
         windows = _windows(listing)
-        digest = _digest(model, windows, listing)
-        index = known.get(listing.pk)
-        if index is not None and index.digest == digest:
-            index_model(kind).objects.filter(pk=listing.pk, digest=digest).update(
-                version=listing.version, disclosure=listing.disclosure, indexed_at=began
-            )
-            ready.append(listing.pk)
+        digest = _digest(windows, listing)
+        encoding, index = known.get(listing.pk), indexed.get(listing.pk)
+        if encoding is None or encoding.digest != digest:
+            todo.append(Work(listing, digest, windows))
+        elif with_words and (
+            index is None or (index.digest, index.problem) != (digest, encoding.problem)
+        ):
+            words_alone.append(Work(listing, digest, windows))
         else:
-            todo.append(Prepared(listing, digest, windows))
-    if not todo:
+            now = {"version": listing.version, "disclosure": listing.disclosure}
+            encodings.filter(pk=encoding.pk, digest=digest).update(**now, encoded_at=began)
+            if with_words:
+                indexes.filter(pk=listing.pk, digest=digest).update(**now, indexed_at=began)
+            ready.append(listing.pk)
+    if not (todo or words_alone):
         return ready
 
     # Slow, so no transaction is open here.
     vectors, broken = _encoded(kind, todo, encoder)
     statistics = load_statistics("achievement")
     own_statistics = statistics if kind == "achievement" else load_statistics("demand")
+    new = {work.listing.pk for work in todo}
     at = 0
     with transaction.atomic():
         # In one order, so that two batches with the same listings wait instead of dead-locking.
@@ -160,37 +223,48 @@ def refresh(*, kind: str, ids: Sequence[int], encoder: Encoder) -> list[int]:
             pk: (version, disclosure)
             for pk, version, disclosure in LISTINGS[kind]
             .objects.select_for_update(of=("self",))
-            .filter(pk__in=[prepared.listing.pk for prepared in todo])
+            .filter(pk__in=[work.listing.pk for work in (*todo, *words_alone)])
             .order_by("pk")
             .values_list("pk", "version", "disclosure")
         }
-        for listing, digest, windows in todo:
-            places, at = range(at, at + len(windows)), at + len(windows)
-            rows = [
-                Row(number, window.tier, window.asks, language_of(window.text), vectors[place])
-                for number, (window, place) in enumerate(zip(windows, places, strict=True))
-                if place not in broken
-            ]
+        for work in (*todo, *words_alone):
+            places: Sequence[int] = ()
+            if is_new := work.listing.pk in new:
+                places, at = range(at, at + len(work.windows)), at + len(work.windows)
+            listing = work.listing
             if current.get(listing.pk) != (listing.version, listing.disclosure):
                 continue  # changed while we encoded; its own task is on the way
-            problem = _problem(windows, rows)
-            _store(kind, listing, digest, rows, problem, model, statistics, own_statistics, began)
+            if is_new:
+                rows = [
+                    Row(number, window.tier, window.asks, language_of(window.text), vectors[place])
+                    for number, (window, place) in enumerate(zip(work.windows, places, strict=True))
+                    if place not in broken
+                ]
+                problem = _problem(work.windows, rows)
+                _store_vectors(kind, work, rows, problem, model, began)
+            else:
+                problem = known[listing.pk].problem
+            if with_words:
+                _store_words(kind, work, problem, statistics, own_statistics, began)
             ready.append(listing.pk)
-        _note_words(prepared.listing for prepared in todo)
+        if with_words:
+            _note_words(work.listing for work in (*todo, *words_alone))
     return ready
 
 
 def _encoded(
-    kind: str, todo: Sequence[Prepared], encoder: Encoder
+    kind: str, todo: Sequence[Work], encoder: Encoder
 ) -> tuple[NDArray[np.float32], set[int]]:
     """Return the vectors of all windows, and the places of those for which there is none."""
-    texts = [window.text for prepared in todo for window in prepared.windows]
+    texts = [window.text for work in todo for window in work.windows]
     encode = encoder.encode_queries if kind == "demand" else encoder.encode_passages
+    if not texts:
+        return np.empty((0, encoder.dimension), np.float32), set()
     try:
         return encode(texts), set()
     except BrokenVector as error:
         broken = set(error.numbers)
-        owners = [prepared.listing for prepared in todo for _window in prepared.windows]
+        owners = [work.listing for work in todo for _window in work.windows]
         for place in sorted(broken):
             logger.error(
                 "The model has no usable vector for a text of %s; it is left out.",
@@ -252,35 +326,59 @@ def _streams(listing: Listing) -> list[Stream]:
     return [Stream("\n".join(of), tier, asks) for (asks, tier), of in parts.items()]
 
 
-def _digest(model: EmbeddingModel, windows: list[Window], listing: Listing) -> str:
+def _digest(windows: list[Window], listing: Listing) -> str:
     """Digest what vectors and words are made of; a long text reads on behind its last window."""
     texts = [text_for(listing, tier) for tier in (Tier.PUBLIC, Tier.MEMBERS, Tier.MANAGERS)]
-    parts = [model.name, model.revision, LAYOUT, windows, texts]
+    parts = [LAYOUT, windows, texts, _section(listing), _province(listing)]
     return hashlib.sha256(json.dumps(parts, ensure_ascii=False).encode()).hexdigest()
 
 
-def _store(
+def _section(listing: Listing) -> str:
+    return listing.industry[:1]
+
+
+def _province(listing: Listing) -> str:
+    return listing.region[:2]
+
+
+def _store_vectors(
     kind: str,
-    listing: Listing,
-    digest: str,
+    work: Work,
     rows: Sequence[Row],
     problem: str,
     model: EmbeddingModel,
+    began: dt.datetime,
+) -> None:
+    listing = work.listing
+    vector_index(kind, model.pk).upsert(
+        listing.pk, rows, section=_section(listing), province=_province(listing)
+    )
+    encoding_model(kind).objects.update_or_create(
+        listing=listing,
+        model=model,
+        defaults={
+            "version": listing.version,
+            "disclosure": listing.disclosure,
+            "digest": work.digest,
+            "problem": problem,
+            "encoded_at": began,
+        },
+    )
+
+
+def _store_words(
+    kind: str,
+    work: Work,
+    problem: str,
     statistics: lexical.Statistics,
     own_statistics: lexical.Statistics,
     began: dt.datetime,
 ) -> None:
-    vector_index(kind, model.pk).upsert(
-        listing.pk,
-        rows,
-        section=listing.industry[:1],
-        province=listing.region[:2],
-    )
+    listing = work.listing
     fields: dict[str, Any] = {
-        "model": model,
         "version": listing.version,
         "disclosure": listing.disclosure,
-        "digest": digest,
+        "digest": work.digest,
         "indexed_at": began,
         "problem": problem,
         **_term_fields(listing, own_statistics.average_length),
@@ -381,7 +479,7 @@ def rebuild_statistics(corpus: str) -> int:
             ),
             batch_size=5000,
         )
-        _renew_centres(corpus)
+        renew_centres(corpus)
     if abs(average - before) > LENGTH_DRIFT * before:
         _renew_terms(corpus, average)
     if corpus == "achievement":
@@ -407,12 +505,12 @@ def ensure_centres(encoder: Encoder) -> None:
             )
     Centre.objects.bulk_create(rows, ignore_conflicts=True)
     for corpus in LISTINGS:
-        _renew_centres(corpus)
+        renew_centres(corpus)
 
 
-def _renew_centres(corpus: str) -> None:
+def renew_centres(corpus: str) -> None:
     """Store what the windows of each language have in common, under each model."""
-    for model in EmbeddingModel.objects.all():
+    for model in EmbeddingModel.objects.exclude(state=ModelState.REMOVED):
         means = vector_index(corpus, model.pk).means()
         for centre in Centre.objects.filter(model=model, corpus=corpus):
             prior = np.array(centre.prior, dtype=np.float32)

@@ -4,7 +4,7 @@ import threading
 
 import pytest
 from django.conf import settings as project
-from django.db import connection
+from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
 from catalog.models import Achievement, Demand
@@ -120,32 +120,52 @@ def test_a_text_that_became_shorter_leaves_no_windows_behind(encoder):
     assert list(DemandVector.objects.order_by("window").values_list("window", flat=True)) == [0, 1]
 
 
-def test_another_model_makes_everything_stale(encoder):
-    demand, achievement = make_demand(), make_achievement()
-    for listing in (demand, achievement):
-        refresh(encoder, listing)
-    new = FakeEncoder(revision="2")
+def test_a_new_platform_adopts_the_first_model_and_no_other(encoder, settings):
+    first = indexing.register_model(encoder)
+    second = indexing.register_model(FakeEncoder(revision="2"))
 
-    model = indexing.register_model(new)
-
-    assert indexing.current_model() == model
-    assert stale(demand).get() == demand and stale(achievement).get() == achievement
-    refresh(new, demand)
-    assert DemandVector.objects.filter(model=model).count() == 2
-    assert not stale(demand).exists()
+    assert (first.state, first.source) == ("current", settings.EMBEDDING_MODEL)
+    assert first.switched_at is not None
+    assert second.state == "building"
+    assert indexing.current_model() == first
 
 
-def test_an_earlier_model_that_is_put_back_is_the_current_one(encoder):
-    old, new = encoder, FakeEncoder(revision="2")
+def test_an_encoder_that_is_not_the_current_model_s_writes_nothing(encoder):
     demand = make_demand()
-    refresh(old, demand)
-    indexing.register_model(new)
+    indexing.register_model(encoder)
+    other = FakeEncoder(revision="2")
 
-    model = indexing.register_model(old)
+    assert refresh(other, demand) == []
 
-    assert indexing.current_model() == model
-    assert EmbeddingModel.objects.count() == 2
+    assert other.encoded == []
+    assert not DemandIndex.objects.exists() and not DemandVector.objects.exists()
+
+
+def test_a_second_model_s_vectors_lie_beside_the_first_s(encoder):
+    demand = make_demand()
+    refresh(encoder, demand)
+    before = list(DemandVector.objects.order_by("pk").values())
+    other = FakeEncoder(revision="2", dimension=48)
+    second = indexing.register_model(other)
+    assert indexing.unencoded("demand", second).get() == demand
+
+    done = indexing.prepare(kind="demand", ids=[demand.pk], model=second, encoder=other)
+
+    assert done == [demand.pk]
+    assert not indexing.unencoded("demand", second).exists()
+    assert list(DemandVector.objects.exclude(model=second).order_by("pk").values()) == before
+    added = DemandVector.objects.filter(model=second)
+    assert {len(row.vector.to_list()) for row in added} == {48}
     assert not stale(demand).exists()
+    indexing.prepare(kind="demand", ids=[demand.pk], model=second, encoder=other)
+    assert len(other.encoded) == 2
+
+
+def test_two_workers_of_a_new_platform_adopt_one_model():
+    EmbeddingModel.objects.create(name="first", revision="1", dimension=384, state="current")
+
+    with pytest.raises(IntegrityError), transaction.atomic():
+        EmbeddingModel.objects.create(name="second", revision="1", dimension=384, state="current")
 
 
 def test_a_model_does_not_change_its_dimension(encoder):

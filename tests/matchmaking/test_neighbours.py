@@ -27,7 +27,6 @@ def put(model, demand, angle, *, tier=Tier.PUBLIC):
     DemandIndex.objects.update_or_create(
         listing=demand,
         defaults={
-            "model": model,
             "version": 1,
             "digest": "-",
             "terms": nothing,
@@ -40,7 +39,7 @@ def put(model, demand, angle, *, tier=Tier.PUBLIC):
 
 def test_the_near_ones_are_named_and_hidden_or_far_ones_are_not():
     model = EmbeddingModel.objects.create(
-        name="test", revision="1", dimension=settings.EMBEDDING_DIMENSION
+        name="test", revision="1", dimension=settings.EMBEDDING_DIMENSION, state="current"
     )
     other_model = EmbeddingModel.objects.create(
         name="test", revision="0", dimension=settings.EMBEDDING_DIMENSION
