@@ -38,7 +38,8 @@ from catalog.words import folded
 from catalog.workflow import ListingStatus
 from matchmaking import permissions
 from matchmaking.models import Match, MatchEvent, Review
-from matchmaking.retrieval.ranking import confidence
+from matchmaking.retrieval.explanation import UNITS
+from matchmaking.retrieval.ranking import grade
 from matchmaking.workflow import DeclineReason, MatchStatus, ReviewReason, ReviewStatus, Side
 
 if TYPE_CHECKING:
@@ -364,15 +365,16 @@ def due_group(due_on: dt.date, today: dt.date) -> Due:
 
 # --- Evidence ---------------------------------------------------------------------------------
 
-VERDICTS = ("unmet", "partly", "unknown", "closed", "met")
+VERDICTS = ("unmet", "partly", "unknown", "units", "closed", "met")
 # In lists the reader wants to know what speaks against a match, then what for it, then the rest.
-_TALLY_ORDER = ("unmet", "partly", "met", "unknown", "closed")
+_TALLY_ORDER = ("unmet", "partly", "met", "unknown", "units", "closed")
 
 _VERDICT_LABELS = {
     "met": gettext_lazy("Met"),
     "partly": gettext_lazy("Partly met"),
     "unmet": gettext_lazy("Not met"),
     "unknown": gettext_lazy("Not stated"),
+    "units": gettext_lazy("In another unit"),
     "closed": gettext_lazy("Closed to you"),
 }
 _VERDICT_ICONS = {
@@ -380,6 +382,7 @@ _VERDICT_ICONS = {
     "partly": "circle-half-2",
     "unmet": "circle-x",
     "unknown": "help-circle",
+    "units": "ruler-2",
     "closed": "lock",
 }
 # Modifiers of the style sheet.
@@ -388,6 +391,7 @@ _VERDICT_CLASSES = {
     "partly": "part",
     "unmet": "unmet",
     "unknown": "unk",
+    "units": "unk",
     "closed": "unk",
 }
 
@@ -565,6 +569,8 @@ def source_text(row: dict[str, Any]) -> str:
 
 def gap_text(row: dict[str, Any]) -> str:
     """Say by how much a requirement is missed."""
+    if row.get("note") == UNITS:
+        return _unit_text(row)
     gap = row.get("gap")
     if not gap:
         return ""
@@ -582,6 +588,17 @@ def gap_text(row: dict[str, Any]) -> str:
     }
 
 
+def _unit_text(row: dict[str, Any]) -> str:
+    """Say which units cannot be converted into each other."""
+    asked = (row.get("requirement") or {}).get("unit", "")
+    stated = (row.get("stated") or {}).get("unit", "")
+    if not asked:
+        return _("the demand names no unit, this is in %(stated)s") % {"stated": stated}
+    if not stated:
+        return _("no unit is stated, the demand asks for %(asked)s") % {"asked": asked}
+    return _("%(stated)s cannot be converted into %(asked)s") % {"stated": stated, "asked": asked}
+
+
 def _figure(value: float) -> str:
     """Write a difference with four digits at most: it comes from converted units."""
     if abs(value) >= 10_000:
@@ -589,9 +606,39 @@ def _figure(value: float) -> str:
     return f"{value:.4g}"
 
 
-def score_percent(match: Match) -> int:
-    """Return the score as people read it. It orders the list; it is no probability."""
-    return round(100 * confidence(match.score))
+@dataclass(frozen=True)
+class Grade:
+    """How sure the engine is of a match: a word, and the figure beside it where it may be told."""
+
+    key: str
+    percent: int | None
+
+    @property
+    def label(self) -> StrOrPromise:
+        return _GRADE_LABELS[self.key]
+
+    @property
+    def dots(self) -> str:
+        return _GRADE_DOTS[self.key]
+
+
+_GRADE_LABELS = {
+    "strong": gettext_lazy("Strong fit"),
+    "likely": gettext_lazy("Likely fit"),
+    "possible": gettext_lazy("Possible fit"),
+}
+_GRADE_DOTS = {"strong": "●●●", "likely": "●●○", "possible": "●○○"}
+
+
+def grade_of(match: Match, *, exact: bool = True) -> Grade | None:
+    """Return how sure the engine is, None where the engine of that day did not say.
+
+    `exact`: with the figure. From the figure and the open parts of the score one could work out
+    the closed ones, so it is told to whom all parts are open.
+    """
+    if not match.confidence:
+        return None
+    return Grade(grade(match.confidence), round(100 * match.confidence) if exact else None)
 
 
 @dataclass(frozen=True)
@@ -624,14 +671,16 @@ def grid_rows(match: Match, reader: Reader) -> list[GridRow]:
                 rows.append(row)
             continue
         open_part = _open_part(stored, closed[Side.ACHIEVEMENT])
-        known = stored["verdict"] in _VERDICT_LABELS
+        verdict = stored["verdict"] if stored["verdict"] in _VERDICT_LABELS else "unknown"
+        if verdict == "unknown" and stored.get("note") == UNITS:
+            verdict = "units"
         rows.append(
             GridRow(
                 kind=stored.get("kind", ""),
                 name=mask_names(constraint_name(stored), *hidden),
                 requirement=mask_names(requirement_text(stored), *hidden),
                 hard=stored.get("hard"),
-                verdict=Verdict(stored["verdict"] if known else "unknown"),
+                verdict=Verdict(verdict),
                 quote=marked(segments(open_part.get("quote", ""), stored.get("marks", ()), hidden)),
                 stated=mask_names(stated_text(open_part), *hidden),
                 source=source_text(stored),
@@ -689,6 +738,8 @@ def worst_gap(rows: Sequence[GridRow]) -> str:
     silent = [row.name for row in rows if row.verdict.key == "unknown"]
     if silent:
         return _("Not stated: %(names)s") % {"names": _some(silent)}
+    if other := [row.name for row in rows if row.verdict.key == "units"]:
+        return _("In another unit: %(names)s") % {"names": _some(other)}
     if withheld := [row.name for row in rows if row.verdict.key == "closed"]:
         return _("Closed to you: %(names)s") % {"names": _some(withheld)}
     if any(row.verdict.key != "met" for row in rows):
@@ -702,6 +753,158 @@ def _some(names: Sequence[str]) -> str:
     if len(names) <= 4:
         return joined
     return _("%(names)s and %(more)d more") % {"names": joined, "more": len(names) - 4}
+
+
+# --- What would make it fit ---------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Advice:
+    """One thing that would bring the two sides nearer, in words."""
+
+    icon: str
+    name: str
+    text: str
+    hard: bool
+
+
+_ADVICE_ICONS = {
+    "reach": "trending-up",
+    "confirm": "clipboard-check",
+    "restate": "ruler-2",
+    "mature": "flask",
+    "fund": "coin",
+    "fix_price": "coin",
+    "mode": "arrows-left-right",
+    "hurry": "hourglass",
+    "clear": "key",
+    "own": "certificate",
+    "ask": "message",
+}
+_STEPS = {
+    "proof": gettext_lazy("a proof of concept"),
+    "laboratory": gettext_lazy("a prototype in the laboratory"),
+    "pilot": gettext_lazy("pilot scale"),
+    "field": gettext_lazy("a trial in real operation"),
+    "qualified": gettext_lazy("tests of the complete system"),
+    "series": gettext_lazy("stable production"),
+}
+
+
+def advice_lines(match: Match, reader: Reader) -> list[Advice]:
+    """Return what would make the pair fit, what matters most first, as far as it is open.
+
+    What rests on a closed field is left out as its row of the grid is. Whatever nobody states is
+    one line, where the first of it stands.
+    """
+    hidden = reader.hidden(match)
+    closed = {side: closed_keys(match, side, reader) for side in (Side.DEMAND, Side.ACHIEVEMENT)}
+    lines: list[Advice] = []
+    silent: list[tuple[str, bool]] = []
+    ask_at = 0
+    for stored in match.advice:
+        row = match.grid[stored["row"]]
+        if closed_by(row, closed[Side.DEMAND], closed[Side.ACHIEVEMENT]):
+            continue
+        name = mask_names(constraint_name(row), *hidden)
+        if stored["code"] == "ask":
+            ask_at = ask_at if silent else len(lines)
+            silent.append((name, bool(stored["hard"])))
+            continue
+        text = _advice_text(stored, _open_part(row, closed[Side.ACHIEVEMENT]))
+        icon = _ADVICE_ICONS[stored["code"]]
+        lines.append(Advice(icon, name, mask_names(text, *hidden), bool(stored["hard"])))
+    if silent:
+        names = _(", ").join(name for name, _hard in silent)
+        text = _("nothing is stated; ask the other side before a decision")
+        hard = any(hard for _name, hard in silent)
+        lines.insert(ask_at, Advice(_ADVICE_ICONS["ask"], names, text, hard))
+    return lines
+
+
+def _advice_text(advice: Mapping[str, Any], row: dict[str, Any]) -> str:
+    """Put one remedy into words; `row` is its row of the grid, without what is closed."""
+    stated, asked = stated_text(row), requirement_text(row)
+    match advice["code"]:
+        case "reach":
+            figures = {"stated": stated, "asked": asked, "by": _amount(advice)}
+            up, down = _directions(row)
+            if up:
+                return _("has to rise by %(by)s: now %(stated)s, asked %(asked)s") % figures
+            if down:
+                return _("has to fall by %(by)s: now %(stated)s, asked %(asked)s") % figures
+            return _("is off by %(by)s: now %(stated)s, asked %(asked)s") % figures
+        case "confirm":
+            return _(
+                "covers a part of what is asked: now %(stated)s, asked %(asked)s; ask for proof "
+                "over the whole range and under the same conditions"
+            ) % {"stated": stated, "asked": asked}
+        case "restate":
+            return _("%(units)s; ask for the figure in the unit that is asked for") % {
+                "units": _unit_text(row)
+            }
+        case "mature":
+            return _mature_text(advice, row)
+        case "fund":
+            share = advice["percent"]
+            return _(
+                "the price is %(by)s above the most that the demand pays; talk about scope, "
+                "instalments or a subsidy"
+            ) % {"by": _with_share(wan(advice["short"]), share)}
+        case "fix_price":
+            return _("the price has no upper end; ask for a firm one of at most %(money)s") % {
+                "money": wan(advice["ceiling"])
+            }
+        case "mode":
+            return _("asked: %(asked)s; offered: %(offered)s; ask whether one can be agreed") % {
+                "asked": _fact_text("modes", {"modes": advice["asked"]}),
+                "offered": _fact_text("modes", {"modes": advice["offered"]}),
+            }
+        case "hurry":
+            days = ngettext("%(days)d day", "%(days)d days", advice["days"])
+            return _("ready %(by)s too late; ask for a shorter schedule or a later date") % {
+                "by": _with_share(days % {"days": advice["days"]}, advice["percent"])
+            }
+        case "clear":
+            return _("somebody holds rights already; ask which, and for which field of use")
+        case "own":
+            return _("asked: %(asked)s; offered: %(offered)s; settle it before a contract") % {
+                "asked": IpExpectation(advice["asked"]).label,
+                "offered": _fact_text("modes", {"modes": advice["offered"]}),
+            }
+    return ""
+
+
+def _mature_text(advice: Mapping[str, Any], row: Mapping[str, Any]) -> str:
+    steps = _(", then ").join(str(_STEPS[step]) for step in advice["steps"])
+    text = _("TRL %(level)d, the demand asks for %(target)d: still needs %(steps)s") % {
+        "level": advice["trl"],
+        "target": advice["target"],
+        "steps": steps,
+    }
+    needs = [str(AchievementNeed(need).label) for need in (row["stated"] or {}).get("needs", ())]
+    if not needs:
+        return text
+    return _("%(text)s; its owner looks for: %(needs)s") % {
+        "text": text,
+        "needs": _(", ").join(needs),
+    }
+
+
+def _directions(row: Mapping[str, Any]) -> tuple[bool, bool]:
+    """Say whether a figure has to rise or to fall; for a range it depends on the figure."""
+    op = (row.get("requirement") or {}).get("op")
+    return op == "ge", op == "le"
+
+
+def _amount(advice: Mapping[str, Any]) -> str:
+    return _with_share(f"{_figure(advice['by'])} {advice['unit']}".strip(), advice["percent"])
+
+
+def _with_share(amount: str, percent: float | None) -> str:
+    if percent is None:
+        return amount
+    return _("%(amount)s (%(percent)s%%)") % {"amount": amount, "percent": _figure(percent)}
 
 
 # Pairs that a page shows.
@@ -733,8 +936,19 @@ def sentence_pairs(match: Match, reader: Reader) -> list[Pair]:
 
 @dataclass(frozen=True)
 class Part:
+    """One thing that the score is made of. `points`: hundredths of a score that it added or took,
+    None where they are not told; `share`: how large that is beside the largest, 0 to 100."""
+
     label: StrOrPromise
-    value: int  # of 100
+    value: int | None  # of 100; None for what has no scale of its own
+    points: int | None
+    share: int
+
+    @property
+    def signed(self) -> str:
+        if self.points is None:
+            return ""
+        return f"+{self.points}" if self.points > 0 else str(self.points).replace("-", "−")
 
 
 _PART_LABELS: dict[str, StrOrPromise] = {
@@ -746,23 +960,53 @@ _PART_LABELS: dict[str, StrOrPromise] = {
     "money": gettext_lazy("Budget"),
     "modes": gettext_lazy("Cooperation"),
     "region": gettext_lazy("Region"),
+    "decisions": gettext_lazy("Past decisions"),
 }
 
 
 # The kinds of rows that a part of the score is made of.
-_PART_ROWS = {"indicators": "indicator", "trl": "trl", "money": "budget"}
+_PART_ROWS = {"indicators": "indicator", "trl": "trl", "money": "budget", "modes": "modes"}
 
 
 def score_parts(match: Match, reader: Reader) -> list[Part]:
-    """Return the parts of the score that either side says anything about, as far as it is open."""
+    """Return the parts of the score that either side says anything about, as far as it is open.
+
+    What each added is told to whom all are open: the rest would be what the closed ones added.
+    """
+    closed = _closed_kinds(match, reader)
+    open_keys = [
+        key
+        for key in _PART_LABELS
+        if (key in match.parts or key in match.added) and _PART_ROWS.get(key) not in closed
+    ]
+    added = match.added if _all_open(match, closed) else {}
+    largest = max((abs(float(value)) for value in added.values()), default=0.0) or 1.0
+    parts = []
+    for key in open_keys:
+        if key not in match.parts and key not in added:
+            continue
+        value = match.parts.get(key)
+        scaled = None if value is None else round(100 * min(max(float(value), 0.0), 1.0))
+        points = round(100 * float(added[key])) if key in added else None
+        share = round(100 * abs(float(added[key])) / largest) if key in added else scaled or 0
+        parts.append(Part(_PART_LABELS[key], scaled, points, share))
+    return parts
+
+
+def _closed_kinds(match: Match, reader: Reader) -> set[str]:
+    """Return the kinds of rows of the grid of which one is closed to a reader."""
     demand = closed_keys(match, Side.DEMAND, reader)
     achievement = closed_keys(match, Side.ACHIEVEMENT, reader)
-    kinds = {row.get("kind") for row in match.grid if closed_by(row, demand, achievement)}
-    return [
-        Part(label, round(100 * min(max(float(match.parts[key]), 0.0), 1.0)))
-        for key, label in _PART_LABELS.items()
-        if match.parts.get(key) is not None and _PART_ROWS.get(key) not in kinds
-    ]
+    return {str(row.get("kind")) for row in match.grid if closed_by(row, demand, achievement)}
+
+
+def _all_open(match: Match, closed: set[str]) -> bool:
+    return not any(_PART_ROWS.get(key) in closed for key in (*match.parts, *match.added))
+
+
+def grade_for(match: Match, reader: Reader) -> Grade | None:
+    """Return how sure the engine is of a match, as far as one reader may learn it."""
+    return grade_of(match, exact=_all_open(match, _closed_kinds(match, reader)))
 
 
 def shared_terms(match: Match, reader: Reader) -> list[str]:
@@ -912,6 +1156,7 @@ class MatchCard:
     match: Match
     other: SideView
     own: SideView
+    grade: Grade | None
     tally: list[Verdict]
     gap: str
     opinion: Opinion | None
@@ -957,6 +1202,7 @@ def match_card(match: Match, side: str) -> MatchCard:
         match=match,
         other=side_view(match, other_side(side), reader),
         own=side_view(match, side, reader),
+        grade=grade_for(match, reader),
         tally=tally(rows),
         gap=worst_gap(rows),
         opinion=opinion_of(match, reader),

@@ -1442,7 +1442,7 @@ def advice(grid: Sequence[Row]) -> list[Row]:
     reach     by, unit, percent: an indicator falls short of (or exceeds) its bound
     confirm   a stated range or condition covers a part of what is asked
     restate   unit, stated: a figure in a unit that cannot be converted into `unit`
-    mature    trl, target, steps (of TRL_STEPS), needs: levels that are missing
+    mature    trl, target, steps (of TRL_STEPS): levels that are missing
     fund      short (yuan), percent: the price is above the most that the demand pays
     fix_price ceiling (yuan): the price has no upper end
     mode      asked, offered: no common mode of cooperation
@@ -1475,14 +1475,7 @@ def _remedy(row: Row) -> Row:
         case "trl":
             level = int(stated["trl"])
             steps = dict.fromkeys(TRL_STEPS[to] for to in range(level + 1, int(asked["trl"]) + 1))
-            needs = list(stated.get("needs", ()))
-            return {
-                "code": "mature",
-                "trl": level,
-                "target": asked["trl"],
-                "steps": list(steps),
-                "needs": needs,
-            }
+            return {"code": "mature", "trl": level, "target": asked["trl"], "steps": list(steps)}
         case "budget":
             if gap is None:
                 return {"code": "fix_price", "ceiling": asked["money_max"]}

@@ -34,7 +34,9 @@ def for_lists(matches: QuerySet[Match]) -> MatchQuerySet:
 
 def get_match(user: User, number: str) -> Match:
     """Return a match that `user` may know of."""
-    return get_object_or_404(Match.objects.visible_to(user).by_number(number).with_listings())
+    matches = Match.objects.visible_to(user).by_number(number).with_listings()
+    # Which model and ranker found it; not the trees themselves.
+    return get_object_or_404(matches.select_related("model", "ranker").defer("ranker__trees"))
 
 
 def get_own_side(user: User, number: str) -> tuple[Match, Side]:

@@ -29,7 +29,7 @@ from catalog.permissions import can_edit
 from matchmaking import permissions, presenting
 from matchmaking.figures import PROMISED_DAYS
 from matchmaking.forms import ConsentForm
-from matchmaking.models import Consent, Match, MatchEvent, index_model
+from matchmaking.models import Consent, Match, MatchEvent, Unmatchable, index_model
 from matchmaking.navigation import awaiting_answer
 from matchmaking.services.consents import answer
 from matchmaking.views.gates import (
@@ -117,7 +117,7 @@ def _engine_state(listing: Listing) -> EngineState:
     problem = index.problem if fresh else ""
     return EngineState(
         pending=listing.is_live and not done and not problem,
-        problem=problem,
+        problem=str(dict(Unmatchable.choices).get(problem, problem)),
         compared=index.compared,
         matched_at=index.matched_at if index.matched_version else None,
     )
@@ -153,7 +153,9 @@ def _progress(listing: Listing, engine: EngineState, counts: dict[str, int]) -> 
         return [Step("now", _("Not published yet"))]
     steps.append(Step("done", _("Publication"), day(listing.published_at)))
     total = sum(counts.values())
-    if engine.matched_at is not None:
+    if engine.problem:
+        steps.append(Step("now", _("Cannot be compared"), engine.problem))
+    elif engine.matched_at is not None:
         found = _("Compared; %(count)d matches so far") % {"count": total}
         detail = _("%(day)s, with %(count)d listings of the other list") % {
             "day": day(engine.matched_at),
@@ -319,9 +321,10 @@ def achievement_matches(request: UserRequest, number: str) -> HttpResponse:
 
 
 def evidence(match: Match, reader: presenting.Reader) -> dict[str, Any]:
-    """Return what the templates of a match share: sides, grid, pairs, terms, parts."""
+    """Return what the templates of a match share: sides, grid, advice, pairs, terms, parts."""
     rows = presenting.grid_rows(match, reader)
     demand, achievement = presenting.both_sides(match, reader)
+    parts = presenting.score_parts(match, reader)
     return {
         "match": match,
         "reader": reader,
@@ -331,10 +334,13 @@ def evidence(match: Match, reader: presenting.Reader) -> dict[str, Any]:
         "grid": rows,
         "tally": presenting.tally(rows),
         "gap": presenting.worst_gap(rows),
+        "advice": presenting.advice_lines(match, reader),
         "pairs": presenting.sentence_pairs(match, reader),
         "terms": presenting.shared_terms(match, reader),
-        "parts": presenting.score_parts(match, reader),
-        "percent": presenting.score_percent(match),
+        "grade": presenting.grade_for(match, reader),
+        "parts": parts,
+        "total_points": sum(part.points or 0 for part in parts),
+        "ranker": match.ranker,
     }
 
 

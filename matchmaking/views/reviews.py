@@ -41,7 +41,7 @@ MONTH_DAYS = 30
 class QueueRow:
     review: Review
     title: str
-    percent: int
+    grade: presenting.Grade | None
     group: presenting.Due
     is_current: bool
 
@@ -72,7 +72,7 @@ def _queue(user: User, current: Review | None = None) -> list[QueueRow]:
         QueueRow(
             review=review,
             title=presenting.blind_title(review.match),
-            percent=presenting.score_percent(review.match),
+            grade=presenting.grade_of(review.match),
             group=presenting.due_group(review.due_on, today),
             is_current=current is not None and review.pk == current.pk,
         )
