@@ -5,27 +5,26 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-import numpy as np
 from django.conf import settings
 from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
-from accounts.permissions import Tier
 from accounts.workdays import add_working_days
-from catalog.disclosure import shown
 from catalog.models import Achievement, Demand, Listing, revision_model
-from catalog.words import words
 from catalog.workflow import ListingStatus
 from matchmaking.models import (
     AchievementIndex,
     DemandIndex,
+    EmbeddingModel,
     ListingIndex,
     Match,
     MatchEvent,
     MatchQuerySet,
     Review,
+    encoding_model,
 )
+from matchmaking.retrieval.blocks import reached_demands
 from matchmaking.retrieval.candidates import (
     DEPTH,
     Candidate,
@@ -34,30 +33,39 @@ from matchmaking.retrieval.candidates import (
     find_candidates,
 )
 from matchmaking.retrieval.encoders import Encoder
-from matchmaking.retrieval.explanation import (
-    Side,
-    constraint_grid,
-    sentence_pairs,
-    shared_terms,
-)
-from matchmaking.retrieval.lexical import says_something, term_id
-from matchmaking.retrieval.ranking import MAX_BONUS, Ranked, confidence, rank
+from matchmaking.retrieval.explanation import constraint_grid
+from matchmaking.retrieval.features import FEATURES_VERSION
+from matchmaking.retrieval.learning import active, rerank
+from matchmaking.retrieval.lexical import term_id
+from matchmaking.retrieval.ranking import MAX_BONUS, Ranked, added, confidence, rank
 from matchmaking.retrieval.statistics import load_statistics
-from matchmaking.retrieval.texts import DETAILS, full_text
 from matchmaking.retrieval.vectors import Where, vector_index
+from matchmaking.services.evidence import (
+    cached_encode,
+    evidence,
+    find_pairs,
+    listing_side,
+    telling_words,
+)
 from matchmaking.workflow import OPEN, MatchStatus, ReviewStatus
 
 # Candidates that are compared field by field: three times what is kept.
 POOL = 60
-# Sentence pairs that are kept of a match: the first few that a reader may read are shown.
-PAIRS = 8
-# Demands whose list a new achievement may enter: more than this many have it near their top.
-REVERSE_DEPTH = 200
 # In these a listing has left and may come back: its open matches wait.
 MAY_RETURN = (ListingStatus.SUBMITTED, ListingStatus.NEEDS_INFO, ListingStatus.SUSPENDED)
-# Word counts and means of languages have moved by up to this since a demand's list was made.
-# Further below its last score, less what the fields may add, nothing enters the list.
-ASIDE = 0.1
+
+
+class Listed(NamedTuple):
+    """A demand's best, best first, with their constraint grids.
+
+    `pool`: all that were compared field by field. `pool_score`: the least score of their texts,
+    None where there were fewer than a pool takes.
+    """
+
+    ranked: list[Ranked]
+    grids: dict[int, list[dict[str, Any]]]
+    pool: list[int]
+    pool_score: float | None
 
 
 class Outcome(NamedTuple):
@@ -68,38 +76,13 @@ class Outcome(NamedTuple):
     replaced: int
 
 
-def listing_side(listing: Listing) -> Side:
-    """Return a listing as the explanation reads it: without what is for the introduction."""
-    listing = shown(listing, Tier.MANAGERS)
-    return Side(
-        title=listing.title,
-        summary=listing.summary,
-        body=listing.body,
-        indicators=tuple(listing.indicator_rows()),
-        trl=listing.trl,
-        money_min=listing.money_min,
-        money_max=listing.money_max,
-        modes=tuple(listing.modes),
-        region=listing.region,
-        keywords=tuple(listing.keywords),
-        texts=tuple(
-            (name, text) for name in DETAILS[listing.kind] if (text := getattr(listing, name))
-        ),
-        deadline=getattr(listing, "deadline", None),
-        exclusivity=getattr(listing, "exclusivity", ""),
-        ip_expectation=getattr(listing, "ip_expectation", ""),
-        needs=tuple(getattr(listing, "needs", ())),
-        encumbrances=getattr(listing, "encumbrances", ""),
-    )
+def demand_query(index: DemandIndex, model_id: int) -> Query:
+    """Return a stored demand as a query, by one model's vectors."""
+    return _query("demand", index, index.query_terms, Where(asks=True), model_id)
 
 
-def demand_query(index: DemandIndex) -> Query:
-    """Return a stored demand as a query."""
-    return _query("demand", index, index.query_terms, Where(asks=True))
-
-
-def _query(kind: str, index: ListingIndex, terms: Any, where: Where) -> Query:
-    windows = vector_index(kind, index.model_id).fetch([index.pk], where)
+def _query(kind: str, index: ListingIndex, terms: Any, where: Where, model_id: int) -> Query:
+    windows = vector_index(kind, model_id).fetch([index.pk], where)
     return Query(
         vectors=windows.vectors,
         terms=dict(zip(terms.indices(), terms.values(), strict=True)),
@@ -124,17 +107,42 @@ def match_demand(*, demand_id: int) -> Outcome | None:
             return None
         if index.disclosure != demand.disclosure:
             return None
-        ranked, grids = rank_all(demand, index)
+        # Asked once: another model may become the current one while we compare.
+        model = EmbeddingModel.objects.current()
+        if model is None or not _is_encoded(demand, model):
+            return None
+        listed = rank_all(demand, index, model_id=model.pk)
         compared = AchievementIndex.objects.filter(listing__status=ListingStatus.PUBLISHED).count()
-        outcome = _store(demand, index, ranked, grids)
+        outcome = _store(demand, model.pk, listed.ranked, listed.grids)
         DemandIndex.objects.filter(pk=index.pk).update(
             matched_version=demand.version,
             matched_at=timezone.now(),
             matched_engine=settings.ENGINE_VERSION,
+            matched_model=model,
             compared=compared,
-            last_score=ranked[-1].score if len(ranked) == settings.MATCH_TOP_K else 0.0,
+            pool=listed.pool,
+            pool_score=listed.pool_score,
         )
     return outcome
+
+
+def _is_encoded(listing: Listing, model: EmbeddingModel) -> bool:
+    """Say whether a model's vectors are those of the listing as it is."""
+    encodings = encoding_model(listing.kind).objects
+    return bool(
+        encodings.filter(
+            listing=listing.pk,
+            model=model,
+            version=listing.version,
+            disclosure=listing.disclosure,
+        ).exists()
+    )
+
+
+def current_id() -> int:
+    """Return the current model's id, 0 before there is one: no vector is of that."""
+    model = EmbeddingModel.objects.current()
+    return 0 if model is None else model.pk
 
 
 def rank_all(
@@ -144,16 +152,19 @@ def rank_all(
     pool: int = POOL,
     keep: int | None = None,
     with_floor: bool = True,
-) -> tuple[list[Ranked], dict[int, list[dict[str, Any]]]]:
+    model_id: int | None = None,
+) -> Listed:
     """Return the best of a demand's candidates, best first, and their constraint grids.
 
     `pool` of them are compared field by field; `keep` of them (MATCH_TOP_K) above MATCH_FLOOR are
-    returned. An evaluation asks for all, without the floor.
+    returned. An evaluation asks for all, without the floor. `model_id`: whose vectors; by default
+    those of the current model.
     """
+    model_id = model_id or current_id()
     candidates = find_candidates(
         "achievement",
-        demand_query(index),
-        Filters(model_id=index.model_id, exclude_owner=demand.owner_id),
+        demand_query(index, model_id),
+        Filters(model_id=model_id, exclude_owner=demand.owner_id),
         depth=max(DEPTH, pool),
         limit=pool,
     )
@@ -169,14 +180,20 @@ def rank_all(
         grids[achievement.pk] = grid
         ranked.append(rank(demand=demand, achievement=achievement, candidate=candidate, grid=grid))
     ranked.sort(key=lambda item: (-item.score, item.candidate.listing_id))
+    ranked = rerank(demand, achievements, ranked, grids, model_id=model_id, pool=POOL)
     if with_floor:
         ranked = [item for item in ranked if item.confidence >= settings.MATCH_FLOOR]
-    return ranked[: keep or settings.MATCH_TOP_K], grids
+    return Listed(
+        ranked[: keep or settings.MATCH_TOP_K],
+        grids,
+        [candidate.listing_id for candidate in candidates],
+        candidates[-1].score if len(candidates) == pool else None,
+    )
 
 
 def _store(
     demand: Demand,
-    index: DemandIndex,
+    model_id: int,
     ranked: Sequence[Ranked],
     grids: dict[int, list[dict[str, Any]]],
 ) -> Outcome:
@@ -197,7 +214,7 @@ def _store(
     )
     rows = Match.objects.select_for_update(of=("self",)).select_related("achievement")
     known = {match.achievement_id: match for match in rows.filter(demand=demand).order_by("pk")}
-    tokens = [word for word in words(full_text(demand)) if says_something(word)]
+    tokens = telling_words(listing_side(demand))
     statistics = load_statistics("achievement", tokens)
     new = kept = 0
     wanted: set[int] = set()
@@ -218,15 +235,20 @@ def _store(
             "demand_revision_id": demand_revision.pk,
             "achievement_revision_id": revisions[achievement.pk],
             "engine": settings.ENGINE_VERSION,
-            "model_id": index.model_id,
+            "model_id": model_id,
             "score": item.score,
             "rank": place,
+            "confidence": item.confidence,
             "parts": item.parts,
-            "grid": grids[achievement.pk],
-            "terms": shared_terms(
-                tokens,
-                words(full_text(achievement)),
-                lambda word: statistics.idf(term_id(word)),
+            "added": added(item),
+            "features": {"version": FEATURES_VERSION, **item.features},
+            "ranker_id": item.ranker,
+            **evidence(
+                demand=demand,
+                achievement=achievement,
+                asked=tokens,
+                grid=grids[achievement.pk],
+                weight=lambda word: statistics.idf(term_id(word)),
             ),
             "is_frozen": False,
         }
@@ -247,6 +269,8 @@ def _update(match: Match, fields: dict[str, Any]) -> None:
     changed_texts = (
         match.demand_revision_id != fields["demand_revision_id"]
         or match.achievement_revision_id != fields["achievement_revision_id"]
+        # What was closed since is read no more.
+        or match.basis.get("tiers") != fields["basis"]["tiers"]
     )
     if changed_texts:
         # Sentence pairs of other texts would be quotes that stand nowhere.
@@ -308,39 +332,35 @@ def _cancel_reviews(match: Match) -> None:
     )
 
 
-def demands_to_match(achievement_id: int) -> list[int]:
-    """Return the demands whose stored list a new or changed achievement enters, or stands in."""
-    index = (
-        AchievementIndex.objects.select_related("listing").filter(listing=achievement_id).first()
+def demands_to_match(achievement_ids: Sequence[int]) -> list[int]:
+    """Return the live demands whose lists a new or changed achievement may change; no others.
+
+    A list is the best of a pool, and the pool is the best by text: it changes if the achievement's
+    text reaches the last of the pool, or if it was among the pool before. Also where a person
+    has a match open, so that it shows the text as it is now.
+    """
+    ready = AchievementIndex.objects.filter(
+        pk__in=achievement_ids,
+        listing__in=Achievement.objects.live(),
+        version=F("listing__version"),
+        disclosure=F("listing__disclosure"),
     )
-    if index is None or not index.listing.is_live or index.version != index.listing.version:
+    model = EmbeddingModel.objects.current()
+    ids = list(ready.order_by("pk").values_list("pk", flat=True))
+    if model is None or not ids:
         return []
-    found = asking_demands(index)
-    last = dict(
-        DemandIndex.objects.filter(
-            pk__in=[candidate.listing_id for candidate in found]
-        ).values_list("listing", "last_score")
-    )
-    entered = {
-        candidate.listing_id
-        for candidate in found
-        if candidate.score + MAX_BONUS + ASIDE > last[candidate.listing_id]
-        and confidence(candidate.score + MAX_BONUS + ASIDE) >= settings.MATCH_FLOOR
-    }
-    standing = Match.objects.open().filter(achievement=achievement_id)
-    return sorted(entered | set(standing.values_list("demand", flat=True)))
+    found = reached_demands(ids, model.pk) | pools_with(ids)
+    standing = Match.objects.open().filter(achievement__in=ids)
+    found.update(standing.values_list("demand", flat=True))
+    return sorted(found)
 
 
-def asking_demands(index: AchievementIndex) -> list[Candidate]:
-    """Return the demands that an achievement may answer, scored as their own runs would."""
-    query = _query("achievement", index, index.terms, Where())
-    return find_candidates(
-        "demand",
-        query,
-        Filters(model_id=index.model_id, exclude_owner=index.listing.owner_id),
-        depth=REVERSE_DEPTH,
-        asking=True,
+def pools_with(achievement_ids: Sequence[int]) -> set[int]:
+    """Return the live demands that compared one of these achievements field by field."""
+    pools = DemandIndex.objects.filter(
+        pool__overlap=list(achievement_ids), listing__in=Demand.objects.live()
     )
+    return set(pools.values_list("pk", flat=True))
 
 
 def mark_unmatched(demand_ids: Sequence[int]) -> None:
@@ -366,18 +386,9 @@ def explain(*, demand_id: int, encoder: Encoder) -> int:
     todo = list(_unexplained().filter(demand=demand_id).with_listings().order_by("rank"))
     if not todo:
         return 0
-    cache: dict[str, Any] = {}
-
-    def encode(texts: Sequence[str]) -> Any:
-        fresh = [text for text in dict.fromkeys(texts) if text not in cache]
-        if fresh:
-            cache.update(zip(fresh, encoder.encode_queries(fresh), strict=True))
-        return np.array([cache[text] for text in texts], dtype=np.float32)
-
+    encode = cached_encode(encoder)
     for match in todo:
-        pairs = sentence_pairs(
-            listing_side(match.demand), listing_side(match.achievement), encode, words, k=PAIRS
-        )
+        pairs = find_pairs(match, encode)
         # Not if another run has brought other texts meanwhile.
         Match.objects.filter(
             pk=match.pk,
