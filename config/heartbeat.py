@@ -13,6 +13,8 @@ from celery.signals import worker_ready, worker_shutting_down
 logger = structlog.get_logger(__name__)
 
 INTERVAL = 5.0
+# A model that could not be loaded: making it takes a minute of somebody's work.
+MODEL_INTERVAL = 30.0
 # Three beats missed: the worker is gone, or stands still.
 EXPIRY = 15
 QUEUES = ("query", "encode", "match", "default")
@@ -31,13 +33,13 @@ def key(queue: str) -> str:
 def begin(sender: Any, **kwargs: object) -> None:
     """Load the model where this worker needs it, then report until the worker stops.
 
-    Loading here, before the first message is taken, spares the first visitor the wait.
+    Loading here, before the first message is taken, spares the first visitor the wait. A worker
+    that cannot load it stays up, says why, is not counted, and tries again.
     """
     queues = _queues(sender)
     _stop.clear()
-    if MODEL_QUEUE in queues and not _load_model():
-        return
-    threading.Thread(target=_beat, args=(queues,), name="heartbeat", daemon=True).start()
+    reason = _load_model("") if MODEL_QUEUE in queues else ""
+    threading.Thread(target=_beat, args=(queues, reason), name="heartbeat", daemon=True).start()
 
 
 @worker_shutting_down.connect
@@ -50,29 +52,45 @@ def _queues(sender: Any) -> list[str]:
     return sorted(queue.name for queue in sender.task_consumer.queues)
 
 
-def _load_model() -> bool:
+def _load_model(said: str) -> str:
+    """Hold the models that the platform works with. Return why the current one cannot be loaded,
+    "" if it is. What has been `said` is not repeated.
+
+    Which models these are is said in the database, and changes while workers run.
+    """
+    from django.db import connection
     from django.utils.module_loading import import_string
 
     try:
-        import_string("matchmaking.retrieval.encoders.get_encoder")()
-    except Exception:
-        # Whatever is wrong with the model, the worker shall stay up, say so, and not be counted.
-        logger.exception("The embedding model cannot be loaded; see EMBEDDING_MODEL.")
-        return False
-    return True
+        import_string("matchmaking.retrieval.encoders.keep_encoders")()
+    except Exception as exc:
+        reason = f"{type(exc).__name__}: {exc}"
+        if reason != said:
+            logger.error(
+                "The embedding model cannot be loaded; it is tried again.", reason=str(exc)
+            )
+        return reason
+    finally:
+        connection.close()
+    if said:
+        logger.warning("The embedding model is loaded now.")
+    return ""
 
 
-def _beat(queues: list[str]) -> None:
+def _beat(queues: list[str], reason: str) -> None:
     from django.core.cache import cache
 
     while True:
-        try:
-            cache.set_many({key(queue): True for queue in queues}, timeout=EXPIRY)
-        except Exception as exc:
-            # The broker restarts; the worker itself will reconnect, and so do we.
-            logger.warning("heartbeat failed", reason=type(exc).__name__)
-        if _stop.wait(INTERVAL):
+        if not reason:
+            try:
+                cache.set_many({key(queue): True for queue in queues}, timeout=EXPIRY)
+            except Exception as exc:
+                # The broker restarts; the worker itself will reconnect, and so do we.
+                logger.warning("heartbeat failed", reason=type(exc).__name__)
+        if _stop.wait(MODEL_INTERVAL if reason else INTERVAL):
             return
+        if MODEL_QUEUE in queues:
+            reason = _load_model(reason)
 
 
 def main(queues: list[str]) -> int:

@@ -33,7 +33,14 @@ def check_model_folder(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
                 )
             ]
         return [Error(str(exc), id="matchmaking.E001")]
-    dimension = encoders.folder_dimension(folder)
+    try:
+        if wrong := encoders.damage(folder):
+            return [_damaged(setting, wrong)]
+        dimension = encoders.folder_dimension(folder)
+    except OSError as exc:
+        return [_damaged(setting, str(exc))]
+    except (KeyError, TypeError, ValueError, AttributeError):
+        return [_damaged(setting, "its modules.json or a config.json is of no kind known here.")]
     if dimension is not None and dimension != settings.EMBEDDING_DIMENSION:
         return [
             Error(
@@ -44,6 +51,15 @@ def check_model_folder(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
             )
         ]
     return []
+
+
+def _damaged(setting: str, wrong: str) -> Error:
+    return Error(
+        f"The model {setting} is damaged: {wrong}",
+        hint="Copy it again; the one that comes with KeQiao is built anew by:"
+        " python manage.py prepare_model --force",
+        id="matchmaking.E006",
+    )
 
 
 @register(Tags.database, "matchmaking")

@@ -19,6 +19,8 @@ from kombu.exceptions import OperationalError
 from numpy.typing import NDArray
 from redis.exceptions import RedisError
 
+from matchmaking.models import EmbeddingModel
+
 logger = logging.getLogger(__name__)
 
 # The same words are searched again and again: pages of one result, popular examples.
@@ -27,6 +29,9 @@ REMEMBER_SECONDS = 3600
 GIVE_UP_SECONDS = 10
 # Longer questions say nothing more; one window of the encoder.
 QUESTION_LIMIT = 500
+
+# How far from 1 the length of a unit vector may be, after rounding.
+LENGTH_ERROR = 1e-3
 
 # What the way to a worker raises when it is broken.
 _AWAY = (CeleryError, OperationalError, RedisError, OSError)
@@ -47,15 +52,17 @@ class Question:
     """
 
     def __init__(self, text: str) -> None:
-        self._known: str | None = None
+        self._known: Answer | None = None
         self._result: AsyncResult[str] | None = None
         text = text[:QUESTION_LIMIT].strip()
-        if not text:
+        if not any(char.isalnum() for char in text):
+            # Signs and emoji: they have a vector, near to this and that by accident.
             return
-        digest = hashlib.sha256(f"{settings.EMBEDDING_MODEL}\n{text}".encode()).hexdigest()
-        self._key = f"query:{digest}"
+        self._digest = hashlib.sha256(text.encode(errors="replace")).hexdigest()
+        model = EmbeddingModel.objects.current()
         try:
-            self._known = cache.get(self._key)
+            known = None if model is None else cache.get(_key(model.pk, self._digest))
+            self._known = None if known is None else unpack(known)
             if self._known is None and not cache.get("query:no-answer"):
                 self._result = current_app.send_task(
                     "matchmaking.tasks.encode_query",
@@ -69,7 +76,7 @@ class Question:
     def answer(self) -> Answer | None:
         """Return the vector, or None when no worker answers within the time set."""
         if self._known is not None:
-            return unpack(self._known)
+            return self._known
         if self._result is None:
             return None
         limit = settings.QUERY_ENCODE_TIMEOUT
@@ -86,8 +93,18 @@ class Question:
         except _AWAY as error:
             logger.warning(_NOT_ASKED, error)
             return None
-        _remember(self._key, packed, REMEMBER_SECONDS)
-        return unpack(packed)
+        answer = unpack(packed)
+        if answer is None:
+            logger.warning("The encode worker gave an answer that is no vector.")
+        else:
+            # Under the model that answered: while the platform goes over to another, a worker may
+            # still have the former one, whose vectors are of no use to those who ask next.
+            _remember(_key(answer.model_id, self._digest), packed, REMEMBER_SECONDS)
+        return answer
+
+
+def _key(model_id: int, digest: str) -> str:
+    return f"query:{model_id}:{digest}"
 
 
 def encode_in_worker(text: str) -> Answer | None:
@@ -105,7 +122,18 @@ def pack(model_id: int, vector: NDArray[np.float32]) -> str:
     return f"{model_id}:{base64.b64encode(vector.astype('<f4').tobytes()).decode('ascii')}"
 
 
-def unpack(packed: str) -> Answer:
+def unpack(packed: object) -> Answer | None:
+    """Return what `pack` made; None for anything else, and for a vector that is not of length 1.
+
+    A cache and a broker outlive versions of this program, and others may write to them.
+    """
+    if not isinstance(packed, str):
+        return None
     model_id, _, numbers = packed.partition(":")
-    vector = np.frombuffer(base64.b64decode(numbers), dtype="<f4").astype(np.float32)
-    return Answer(int(model_id), vector)
+    try:
+        vector = np.frombuffer(base64.b64decode(numbers, validate=True), dtype="<f4")
+        answer = Answer(int(model_id), vector.astype(np.float32))
+    except ValueError:
+        return None
+    # Not with `>`: a comparison with what is not a number is False.
+    return answer if abs(float(np.linalg.norm(answer.vector)) - 1.0) < LENGTH_ERROR else None

@@ -17,6 +17,7 @@ import shutil
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -27,12 +28,15 @@ import numpy as np
 from django.conf import settings
 from numpy.typing import NDArray
 
+from matchmaking.models import EmbeddingModel
+from matchmaking.workflow import ModelState
+
 logger = logging.getLogger(__name__)
 
 Vectors = NDArray[np.float32]
 
 # Raised whenever a graph made by an older version of this file must be made again.
-GRAPH_FORMAT = 1
+GRAPH_FORMAT = 2
 # More tokens than this and the attention of one text takes gigabytes.
 LONGEST_INPUT = 2048
 # No tokenizer gets more characters than this for each token that the model reads: a text
@@ -43,6 +47,8 @@ CHARACTERS_PER_TOKEN = 20
 # and a query that arrives meanwhile waits for one batch, here some 80 ms.
 BATCH_TOKENS = 768
 BATCH_TEXTS = 64
+# Bytes of a head of weights that are read: the format's own bound.
+HEAD_AT_MOST = 100_000_000
 # Tokenised at once: bounds the memory, still enough to sort.
 CHUNK_TEXTS = 512
 # Activations that share one scale. 128 is within 6 % of the speed of 384 and loses half as
@@ -78,7 +84,14 @@ class EncoderUnavailable(Exception):
 
 
 class BrokenVector(Exception):
-    """The model answered with a vector that means nothing: not finite, or zero."""
+    """The model has no usable vector for some texts: what it gives is not finite, or zero.
+
+    `numbers`: the places of those texts, from 0. `vectors`: the rows of all texts, zero for these.
+    """
+
+    def __init__(self, message: str, numbers: Sequence[int], vectors: Vectors) -> None:
+        super().__init__(message)
+        self.numbers, self.vectors = list(numbers), vectors
 
 
 class Encoder(Protocol):
@@ -92,10 +105,13 @@ class Encoder(Protocol):
     dimension: int
 
     def encode_queries(self, texts: Sequence[str]) -> Vectors:
-        """Return one unit row for each text. Raise `ValueError` for an empty text."""
+        """Return one unit row for each text.
+
+        Raise `ValueError` for an empty text, `BrokenVector` for those the model fails on.
+        """
 
     def encode_passages(self, texts: Sequence[str]) -> Vectors:
-        """Return one unit row for each text. Raise `ValueError` for an empty text."""
+        """Return one unit row for each text; raises as `encode_queries` does."""
 
     def count_tokens(self, text: str) -> int:
         """Return how many of the model's tokens the text takes, without any prefix."""
@@ -126,12 +142,14 @@ class Manifest:
     weights: str
     query_prefix: str
     passage_prefix: str
+    # SHA-256 of what lies beside: a file that was cut off or damaged still loads, sometimes.
+    files: dict[str, str]
 
 
 # ---------------------------------------------------------------- finding the model
 
 
-def model_path(setting: str) -> Path:
+def model_path(setting: str, *, revision: str = "") -> Path:
     """Return the folder of the model that EMBEDDING_MODEL names, without any network.
 
     Raise `EncoderUnavailable` if it is not on this machine. Reads next to nothing.
@@ -146,7 +164,7 @@ def model_path(setting: str) -> Path:
             f"The folder {setting} holds no model (no modules.json, no config.json)."
         )
     if is_hub_name(setting):
-        return _hub_snapshot(setting, offline=True)
+        return _hub_snapshot(setting, offline=True, revision=revision)
     raise EncoderUnavailable(
         f"The model folder {setting} does not exist. Run: python manage.py prepare_model"
     )
@@ -157,24 +175,25 @@ def is_hub_name(setting: str) -> bool:
     return _HUB_NAME.fullmatch(setting) is not None and not setting.startswith(".")
 
 
-def find_model(setting: str, *, download: bool = True) -> ModelFolder:
-    """Return the model that EMBEDDING_MODEL names; a hub's is downloaded if it must be.
+def find_model(source: str, *, revision: str = "", download: bool = True) -> ModelFolder:
+    """Return the model that a folder or a hub's name stands for; a hub's is downloaded if it
+    must be, in `revision` if one is given.
 
-    Raise `EncoderUnavailable` if it is not to be had.
+    Raise `EncoderUnavailable` if it is not to be had. A folder may hold another revision.
     """
     try:
-        path = model_path(setting)
+        path = model_path(source, revision=revision)
     except EncoderUnavailable:
-        if not (download and is_hub_name(setting)):
+        if not (download and is_hub_name(source)):
             raise
-        logger.info("The model %s is being downloaded.", setting)
-        path = _hub_snapshot(setting, offline=False)
+        logger.info("The model %s is being downloaded.", source)
+        path = _hub_snapshot(source, offline=False, revision=revision)
     if path.parent.name == "snapshots":  # the hub's cache names a folder by its commit
-        return ModelFolder(setting if is_hub_name(setting) else path.name, path, path.name)
+        return ModelFolder(source if is_hub_name(source) else path.name, path, path.name)
     return ModelFolder(path.name, path, _revision_of(path))
 
 
-def _hub_snapshot(name: str, *, offline: bool) -> Path:
+def _hub_snapshot(name: str, *, offline: bool, revision: str = "") -> Path:
     from huggingface_hub import snapshot_download
 
     repository = name if "/" in name else f"sentence-transformers/{name}"
@@ -182,6 +201,7 @@ def _hub_snapshot(name: str, *, offline: bool) -> Path:
         path = Path(
             snapshot_download(
                 repository,
+                revision=revision or None,
                 local_files_only=offline,
                 ignore_patterns=["onnx/*", "openvino/*", "*.onnx", "*.h5", "*.ot", "*.msgpack"],
             )
@@ -192,6 +212,32 @@ def _hub_snapshot(name: str, *, offline: bool) -> Path:
     if not any(path.rglob("*.safetensors")) and not any(path.rglob("pytorch_model*.bin")):
         raise EncoderUnavailable(f"The model {name} is not complete on this machine.")
     return path
+
+
+def damage(folder: Path) -> str:
+    """Return a sentence on what can be seen to be wrong with a model's files, "" for nothing.
+
+    Reads beginnings only: whether the weights are whole says the length that they state
+    (https://huggingface.co/docs/safetensors: 8 bytes with the head's size, the head, the tensors).
+    """
+    for path in sorted(folder.rglob("*.json")):
+        if path.name in ("modules.json", "config.json") and _json(path) is None:
+            return f"{path.relative_to(folder)} is no JSON."
+    for path in sorted(folder.rglob("*.safetensors")):
+        with path.open("rb") as file:
+            try:
+                size = int.from_bytes(file.read(8), "little")
+                head = json.loads(file.read(min(size, HEAD_AT_MOST)))
+                ends = [one["data_offsets"][1] for name, one in head.items() if name[:2] != "__"]
+                whole = 8 + size + max(ends, default=0)
+            except (ValueError, KeyError, TypeError, AttributeError, IndexError):
+                return f"{path.relative_to(folder)} does not begin as weights do."
+        if path.stat().st_size != whole:
+            return (
+                f"{path.relative_to(folder)} has {path.stat().st_size:,} of {whole:,} bytes:"
+                " it was not copied whole."
+            )
+    return ""
 
 
 def folder_dimension(folder: Path) -> int | None:
@@ -269,8 +315,20 @@ def graph_folder(model: ModelFolder) -> Path:
 
 
 def has_graph(model: ModelFolder) -> bool:
-    manifest = _json(graph_folder(model) / "manifest.json")
-    return bool(manifest) and manifest.get("format") == GRAPH_FORMAT
+    """Say whether the model's graph is there and as it was made. Reads it, 0.2 s."""
+    folder = graph_folder(model)
+    manifest = _json(folder / "manifest.json")
+    if not isinstance(manifest, dict) or manifest.get("format") != GRAPH_FORMAT:
+        return False
+    return bool(manifest.get("files") == _digests(folder))
+
+
+def _digests(folder: Path) -> dict[str, str]:
+    return {
+        path.name: _file_digest(path).hex()
+        for path in sorted(folder.iterdir())
+        if path.is_file() and path.name != "manifest.json"
+    }
 
 
 def ensure_graph(model: ModelFolder) -> Path:
@@ -282,17 +340,28 @@ def ensure_graph(model: ModelFolder) -> Path:
     target = graph_folder(model)
     if has_graph(model):
         return target
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with _locked(target.parent / ".lock"):
-        if has_graph(model):
-            return target
-        temporary = Path(tempfile.mkdtemp(dir=target.parent, prefix=".making-"))
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with _locked(target.parent / ".lock"):
+            if not has_graph(model):
+                if target.exists():
+                    logger.warning("The graph in %s is damaged or old: it is made anew.", target)
+                _make_in(model, target)
+    except OSError as exc:
+        raise EncoderUnavailable(
+            f"The graph of the model {model.name} cannot be kept in {target.parent}:"
+            f" {exc.strerror or exc}. Make that folder writable, or run where it is:"
+            " python manage.py prepare_model"
+        ) from exc
+    return target
+
+
+def _make_in(model: ModelFolder, target: Path) -> None:
+    """Make the graph beside its place, and move it there whole."""
+    temporary = Path(tempfile.mkdtemp(dir=target.parent, prefix=".making-"))
+    try:
         try:
             _make_graph(model, temporary)
-            temporary.chmod(0o755)
-            if target.exists():
-                shutil.rmtree(target)
-            temporary.rename(target)
         except EncoderUnavailable:
             raise
         except Exception as exc:
@@ -300,18 +369,24 @@ def ensure_graph(model: ModelFolder) -> Path:
                 f"The model {model.name} cannot be turned into an OpenVINO graph:"
                 f" {_first_line(exc)}"
             ) from exc
-        finally:
-            shutil.rmtree(temporary, ignore_errors=True)
-        _remove_older_graphs(model, keep=target)
-    return target
+        temporary.chmod(0o755)
+        if target.exists():
+            shutil.rmtree(target)
+        temporary.rename(target)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
 
 
-def _remove_older_graphs(model: ModelFolder, *, keep: Path) -> None:
-    """Delete graphs of the same folder's former contents; each takes 200 MB or more."""
-    for other in keep.parent.iterdir():
-        manifest = _json(other / "manifest.json") if other.is_dir() else None
-        if other != keep and manifest and manifest.get("source") == str(model.path):
-            shutil.rmtree(other, ignore_errors=True)
+def remove_graph(name: str, revision: str) -> int:
+    """Delete a model's graph from this machine. Return the bytes that it took, 0 without one.
+
+    Nothing else deletes graphs: where a folder's contents have been replaced, the graph is all
+    that is left of the model that the platform's vectors are of.
+    """
+    folder = graph_folder(ModelFolder(name, Path(), revision))
+    size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    shutil.rmtree(folder, ignore_errors=True)
+    return size
 
 
 def _make_graph(model: ModelFolder, target: Path) -> None:
@@ -348,6 +423,7 @@ def _make_graph(model: ModelFolder, target: Path) -> None:
             weights="int8",
             query_prefix=query,
             passage_prefix=passage,
+            files={},
         )
         graph = _traced(sentence)
     _save_graph(graph, target)
@@ -373,7 +449,7 @@ def _make_graph(model: ModelFolder, target: Path) -> None:
                 f"The OpenVINO graph of the model {model.name} does not agree with the model"
                 f" (cosine {cosine:.4f}, at least {LEAST_COSINE_FLOAT} is needed)."
             )
-    _write_json(target / "manifest.json", asdict(manifest))
+    _write_json(target / "manifest.json", asdict(manifest) | {"files": _digests(target)})
 
 
 def _prefixes(name: str, prompts: Mapping[str, str | None]) -> tuple[str, str]:
@@ -520,13 +596,26 @@ class OpenVinoEncoder:
             for batch in _batches([len(one) for one in ids]):
                 vectors[[start + i for i in batch]] = self._run([ids[i] for i in batch])
         lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-        bad = np.flatnonzero(~(np.isfinite(lengths) & (lengths > 1e-6)))
-        if bad.size:
+        usable = (np.isfinite(lengths) & (lengths > 1e-6))[:, 0]
+        if not usable.all():
+            broken = np.flatnonzero(~usable)
+            self._must_work()
+            vectors[usable] /= lengths[usable]
+            vectors[broken] = 0.0
+            places = ", ".join(str(number + 1) for number in broken)
             raise BrokenVector(
-                f"The model {self.name} gave no usable vector for text number {bad[0] + 1}."
+                f"The model {self.name} gave no usable vector for text number {places}.",
+                broken.tolist(),
+                vectors,
             )
         vectors /= lengths
         return vectors
+
+    def _must_work(self) -> None:
+        """Raise `EncoderUnavailable` if the model fails on any text: then none is to blame."""
+        [vector] = self._run(self._token_ids([SAMPLES[0]]))
+        if not (np.isfinite(vector).all() and np.linalg.norm(vector) > 1e-6):
+            raise EncoderUnavailable(f"The model {self.name} gives no usable vectors.")
 
     def _prepared(self, text: str, number: int) -> str:
         # Cut before anything else looks at it; blank beginnings do not count.
@@ -571,40 +660,115 @@ def _batches(lengths: Sequence[int]) -> Iterator[list[int]]:
         yield batch
 
 
-_encoder: OpenVinoEncoder | None = None
-_encoder_lock = threading.Lock()
+# Seconds for which a model that could not be loaded is not tried again: each try may take as many.
+RETRY_SECONDS = 20.0
+
+# The encoders of this process: one, and two while the platform goes from one model to another.
+_held: dict[tuple[str, str], Encoder] = {}
+# Which of them EMBEDDING_MODEL stands for, as long as the platform has no current model.
+_adopted: dict[str, tuple[str, str]] = {}
+# What could not be loaded, when, and why.
+_failures: dict[tuple[str, str], tuple[float, str]] = {}
+_loading = threading.Lock()
 
 
-def get_encoder() -> Encoder:
-    """Return this process's encoder. The first call loads it; threads may race for it.
+def get_encoder(model: EmbeddingModel | None = None) -> Encoder:
+    """Return this process's encoder of a model: of the platform's current one by default.
 
-    Raise `EncoderUnavailable` with a sentence; a later call tries again.
+    A platform that has none yet takes the one that EMBEDDING_MODEL names. The first call loads
+    it; threads may race for it. Raise `EncoderUnavailable` with a sentence; a call some time
+    later tries again.
     """
-    global _encoder
-    if _encoder is None:
-        with _encoder_lock:
-            if _encoder is None:
-                _encoder = load_encoder(settings.EMBEDDING_MODEL)
-    return _encoder
+    model = model or EmbeddingModel.objects.current()
+    if model is None:
+        return _first_encoder(settings.EMBEDDING_MODEL)
+    key = (model.name, model.revision)
+    if key not in _held:
+        with _loading:
+            if key not in _held:
+                source = model.source or settings.EMBEDDING_MODEL
+                expected = f"the platform has it with {model.dimension}"
+                _held[key] = _load(source, key, model.dimension, expected)
+    return _held[key]
 
 
-def load_encoder(setting: str) -> OpenVinoEncoder:
-    """Load the model that EMBEDDING_MODEL names. Use `get_encoder` unless testing."""
-    model = find_model(setting)
+def _first_encoder(source: str) -> Encoder:
+    if _adopted.get(source) not in _held:
+        with _loading:
+            if _adopted.get(source) not in _held:
+                dimension = settings.EMBEDDING_DIMENSION
+                encoder = _load(source, ("", ""), dimension, f"EMBEDDING_DIMENSION is {dimension}")
+                _adopted[source] = (encoder.name, encoder.revision)
+                _held[_adopted[source]] = encoder
+    return _held[_adopted[source]]
+
+
+def _load(source: str, key: tuple[str, str], dimension: int, expected: str) -> Encoder:
+    failed = (source, key[1])
+    if failed in _failures:
+        at, reason = _failures[failed]
+        if time.monotonic() - at < RETRY_SECONDS:
+            raise EncoderUnavailable(reason)
+    try:
+        encoder = load_encoder(source, name=key[0], revision=key[1])
+        if encoder.dimension != dimension:
+            raise EncoderUnavailable(
+                f"The model {encoder.name} makes vectors of {encoder.dimension} numbers, but"
+                f" {expected}."
+            )
+    except EncoderUnavailable as exc:
+        _failures[failed] = (time.monotonic(), str(exc))
+        raise
+    _failures.pop(failed, None)
+    return encoder
+
+
+def keep_encoders() -> None:
+    """Hold what this process may be asked for, and let go of what it will not be any more.
+
+    A model that is ready is loaded before the platform is switched to it, so that the first
+    question afterwards waits for nothing. Raise `EncoderUnavailable` for the current one.
+    """
+    current = get_encoder()
+    wanted = {(current.name, current.revision)}
+    for model in EmbeddingModel.objects.filter(state=ModelState.READY):
+        try:
+            encoder = get_encoder(model)
+        except EncoderUnavailable as exc:
+            logger.warning("The model %s is ready, but not on this machine: %s", model, exc)
+        else:
+            wanted.add((encoder.name, encoder.revision))
+    for key in _held.keys() - wanted:
+        logger.info("The model %s@%s is let go of.", key[0], key[1][:12])
+        del _held[key]
+
+
+def load_encoder(source: str, *, name: str = "", revision: str = "") -> OpenVinoEncoder:
+    """Load the model that a folder or a hub's name stands for, or raise `EncoderUnavailable`.
+
+    With `revision` (and the `name` that goes with it) that one or none: where the folder holds
+    another by now, or has gone, the graph that was made of it will do.
+    """
+    try:
+        model = find_model(source, revision=revision)
+        if revision and model.revision != revision:
+            raise EncoderUnavailable(
+                f"{source} holds {model.name}@{model.revision[:12]} by now, and not"
+                f" {name}@{revision[:12]}, which the platform works with."
+            )
+    except EncoderUnavailable as exc:
+        model = ModelFolder(name, Path(source), revision)
+        if not (revision and has_graph(model)):
+            raise
+        logger.warning("%s The graph that was made of it is still here and in use.", exc)
     folder = ensure_graph(model)
     try:
         manifest = Manifest(**(_json(folder / "manifest.json") or {}))
-        encoder = OpenVinoEncoder(folder, manifest)
+        return OpenVinoEncoder(folder, manifest)
     except Exception as exc:
         raise EncoderUnavailable(
             f"The graph of the model {model.name} cannot be loaded: {_first_line(exc)}"
         ) from exc
-    if encoder.dimension != settings.EMBEDDING_DIMENSION:
-        raise EncoderUnavailable(
-            f"The model {model.name} makes vectors of {encoder.dimension} numbers, but"
-            f" EMBEDDING_DIMENSION is {settings.EMBEDDING_DIMENSION}."
-        )
-    return encoder
 
 
 # ---------------------------------------------------------------- small things
@@ -645,7 +809,7 @@ def _json(path: Path) -> Any:
     """Return what the file holds, or None if there is no such file or no JSON in it."""
     try:
         return json.loads(path.read_text("utf-8"))
-    except (FileNotFoundError, NotADirectoryError, ValueError):
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError, ValueError):
         return None
 
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from accounts.permissions import Tier
+from catalog.units import normalize_unit
 
 # Changing how texts are cut makes every stored vector stale: count this up with it.
 LAYOUT = 1
@@ -17,6 +18,7 @@ CHINESE_WIDTH = 4
 # 20,000 Chinese characters make 56 windows; what stands behind them changes no ranking.
 MAX_WINDOWS = 64
 
+_LETTERS = re.compile(r"[^\W\d_]+")
 _SENTENCE = re.compile(r"[^。！？；!?;\n]*(?:[。！？；!?;\n]+|$)")
 
 
@@ -34,6 +36,14 @@ class Stream(NamedTuple):
     text: str
     tier: Tier
     asks: bool = True
+
+
+def speaks(text: str) -> bool:
+    """Say whether a text has a word: more than signs, emoji, figures and their units.
+
+    Such a text has a vector like any other, near to this and that by accident.
+    """
+    return any(normalize_unit(word) is None for word in _LETTERS.findall(text))
 
 
 def width(text: str) -> int:
@@ -89,7 +99,7 @@ def listing_windows(
     """Return a listing's windows: first what is public, then title and each stream in pieces.
 
     A title that is only the beginning of the first stream leads no piece and asks for nothing of
-    its own: it would say it twice.
+    its own: it would say it twice. A piece without a word is left out.
     """
     streams = [stream for stream in streams if stream.text.strip()]
     derived = bool(streams) and repeats(title, streams[0].text)
@@ -103,4 +113,4 @@ def listing_windows(
             Window(f"{lead}\n{piece}" if lead else piece, stream.tier, stream.asks)
             for piece in split_text(stream.text, room)
         ]
-    return windows[:MAX_WINDOWS]
+    return [window for window in windows if speaks(window.text)][:MAX_WINDOWS]

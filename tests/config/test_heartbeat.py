@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 from django.core.cache import cache
+from structlog.testing import capture_logs
 
 from config import heartbeat
+from matchmaking.retrieval.encoders import EncoderUnavailable
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 Start = Callable[..., subprocess.Popen[bytes]]
@@ -74,5 +76,34 @@ def test_a_worker_without_a_model_stays_up_but_is_not_counted(start, tmp_path):
 
     assert wait_for(lambda: b"The embedding model cannot be loaded" in log.read_bytes(), worker)
 
+    assert b"prepare_model" in log.read_bytes()
+    assert b"Traceback" not in log.read_bytes()
     assert reported() == set()
     assert worker.poll() is None
+
+
+def test_a_model_that_comes_later_is_counted_from_then_on(monkeypatch):
+    answers = iter([EncoderUnavailable("Not yet."), EncoderUnavailable("Not yet."), None])
+    waits = []
+
+    def load():
+        if answer := next(answers):
+            raise answer
+
+    class Stop:
+        def wait(self, seconds):
+            waits.append(seconds)
+            return seconds == heartbeat.INTERVAL
+
+    monkeypatch.setattr("matchmaking.retrieval.encoders.get_encoder", load)
+    monkeypatch.setattr(heartbeat, "_stop", Stop())
+    cache.clear()
+    with capture_logs() as said:
+        heartbeat._beat(["query"], heartbeat._load_model(""))
+
+    assert waits == [heartbeat.MODEL_INTERVAL, heartbeat.MODEL_INTERVAL, heartbeat.INTERVAL]
+    assert reported() == {"query"}
+    assert [(one["log_level"], one.get("reason")) for one in said] == [
+        ("error", "Not yet."),
+        ("warning", None),
+    ]

@@ -3,8 +3,6 @@ import subprocess
 import sys
 
 import pytest
-from django.core.checks import run_checks
-from django.db import connection
 
 from matchmaking import checks
 
@@ -19,6 +17,13 @@ def make_model_folder(folder, *, hidden=384, pooling=None, dense=None):
             modules.append({"path": name, "type": f"sentence_transformers.models.{name}"})
     (folder / "modules.json").write_text(json.dumps(modules))
     return str(folder)
+
+
+def weights(folder, *, keep=None):
+    """Write weights of one tensor; `keep`: so many bytes of them."""
+    head = json.dumps({"a": {"dtype": "F32", "shape": [4], "data_offsets": [0, 16]}}).encode()
+    whole = len(head).to_bytes(8, "little") + head + b"\0" * 16
+    (folder / "model.safetensors").write_bytes(whole[:keep])
 
 
 class FakeDatabase:
@@ -51,6 +56,39 @@ class FakeDatabase:
 def ask(monkeypatch, *answers):
     monkeypatch.setattr(checks, "connections", {"default": FakeDatabase(*answers)})
     return checks.check_vector_database(None, databases=["default"])
+
+
+@pytest.mark.parametrize("keep", [0, 5, 20, 60, -1])
+def test_weights_that_were_not_copied_whole_are_an_error(settings, tmp_path, keep):
+    settings.EMBEDDING_MODEL = make_model_folder(tmp_path)
+    weights(tmp_path)
+    assert checks.check_model_folder(None) == []
+
+    weights(tmp_path, keep=keep)
+
+    [error] = checks.check_model_folder(None)
+    assert error.id == "matchmaking.E006" and "model.safetensors" in error.msg
+    assert "prepare_model --force" in error.hint
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("modules.json", "[{"),
+        ("config.json", '{"hidden_size": 384'),
+        ("modules.json", "[1, 2]"),
+        ("modules.json", '[{"path": ""}]'),
+        ("config.json", '{"hidden_size": "wide"}'),
+        ("config.json", "[384]"),
+    ],
+)
+def test_settings_that_cannot_be_read_are_an_error(settings, tmp_path, name, content):
+    settings.EMBEDDING_MODEL = make_model_folder(tmp_path)
+    (tmp_path / name).write_text(content)
+
+    [error] = checks.check_model_folder(None)
+
+    assert error.id == "matchmaking.E006" and str(tmp_path) in error.msg
 
 
 def test_a_model_that_fits_passes(settings, tmp_path):
@@ -129,36 +167,6 @@ def test_the_database_of_this_checkout_passes():
     assert checks.check_vector_database(None, databases=["default"]) == []
 
 
-@pytest.mark.django_db
-def test_columns_of_another_size_are_an_error_each(settings):
-    settings.EMBEDDING_DIMENSION = 768
-
-    errors = checks.check_vector_database(None, databases=["default"])
-
-    assert [error.id for error in errors] == ["matchmaking.E005"] * 2
-    assert "achievementvector is halfvec(384)" in errors[0].msg
-    assert "768" in errors[0].msg
-
-
-@pytest.mark.django_db
-def test_before_the_first_migration_nothing_is_wrong():
-    with connection.cursor() as cursor:
-        for table in checks.VECTOR_TABLES:
-            cursor.execute(f"DROP TABLE {table} CASCADE")
-
-    assert checks.check_vector_database(None, databases=["default"]) == []
-
-
-@pytest.mark.django_db
-def test_the_check_runs_with_the_others_of_the_database(settings):
-    settings.EMBEDDING_DIMENSION = 768
-
-    assert "matchmaking.E005" in {
-        message.id for message in run_checks(tags=["database"], databases=["default"])
-    }
-    assert "matchmaking.E005" not in {message.id for message in run_checks()}
-
-
 def test_a_server_without_pgvector_is_an_error(monkeypatch):
     [error] = ask(monkeypatch, [], [])
 
@@ -185,12 +193,6 @@ def test_an_old_pgvector_is_an_error_with_the_way_out(monkeypatch, row, hint):
 @pytest.mark.parametrize("row", [("0.8.0", "0.8.0"), (None, "0.8.1"), ("1.0", "1.0")])
 def test_a_new_pgvector_passes_installed_or_not(monkeypatch, row):
     assert ask(monkeypatch, [row], []) == []
-
-
-def test_a_column_without_a_size_is_an_error(monkeypatch):
-    [error] = ask(monkeypatch, [("0.8.0", "0.8.0")], [("matchmaking_demandvector", "halfvec")])
-
-    assert error.id == "matchmaking.E005"
 
 
 def test_other_databases_are_left_alone(monkeypatch):

@@ -170,16 +170,29 @@ def test_one_text_instead_of_several_is_refused(encoder):
 def test_a_vector_that_means_nothing_is_an_error(encoder, monkeypatch, value):
     run = encoder._run
 
+    longest = len(encoder._token_ids([f"passage: {FITTING}"])[0])
+
     def broken(batch):
         vectors = run(batch)
-        vectors[-1] = value
+        for row, tokens in enumerate(batch):
+            if len(tokens) == longest:
+                vectors[row] = value
         return vectors
 
     monkeypatch.setattr(encoder, "_run", broken)
 
-    # The batch is sorted by length: its last text is the longest.
-    with pytest.raises(BrokenVector, match="text number 1"):
-        encoder.encode_passages([FITTING, "水"])
+    with pytest.raises(BrokenVector, match="text number 2") as caught:
+        encoder.encode_passages(["油", FITTING, "水"])
+
+    assert caught.value.numbers == [1]
+    assert np.linalg.norm(caught.value.vectors, axis=1).round(3).tolist() == [1, 0, 1]
+
+
+def test_a_model_that_fails_on_every_text_blames_none(encoder, monkeypatch):
+    monkeypatch.setattr(encoder, "_run", lambda batch: np.full((len(batch), 384), np.nan))
+
+    with pytest.raises(EncoderUnavailable, match="gives no usable vectors"):
+        encoder.encode_passages([FITTING])
 
 
 @pytest.mark.parametrize(
@@ -258,6 +271,29 @@ def test_a_failed_load_is_tried_again(monkeypatch, settings, tmp_path):
     settings.EMBEDDING_MODEL = good
 
     assert encoders.get_encoder().dimension == 384
+
+
+def test_a_model_that_cannot_be_loaded_is_not_tried_for_each_message(
+    monkeypatch, settings, tmp_path
+):
+    tried = []
+
+    def load(setting):
+        tried.append(setting)
+        raise EncoderUnavailable("The weights are gone.")
+
+    monkeypatch.setattr(encoders, "_encoder", None)
+    monkeypatch.setattr(encoders, "_failure", None)
+    monkeypatch.setattr(encoders, "load_encoder", load)
+    for _ in range(3):
+        with pytest.raises(EncoderUnavailable, match="The weights are gone"):
+            encoders.get_encoder()
+    assert len(tried) == 1
+
+    monkeypatch.setattr(encoders, "RETRY_SECONDS", 0.0)
+    with pytest.raises(EncoderUnavailable):
+        encoders.get_encoder()
+    assert len(tried) == 2
 
 
 def test_a_worker_that_loads_the_model_does_not_import_torch(encoder, settings):
@@ -402,6 +438,55 @@ def test_a_graph_that_disagrees_with_the_model_is_refused_and_leaves_nothing(
     assert [path.name for path in (tmp_path / "models" / "openvino").iterdir()] == [".lock"]
 
 
+@pytest.mark.parametrize("name", ["model.bin", "model.xml", "tokenizer.json", "manifest.json"])
+@pytest.mark.parametrize("damage", ["cut off", "another byte", "gone"])
+def test_a_graph_that_was_damaged_is_made_anew(settings, tmp_path, monkeypatch, name, damage):
+    settings.VAR_DIR = tmp_path / "var"
+    model = encoders.find_model(str(make_folder(tmp_path / "model")))
+    made = []
+
+    def make(model, target):
+        made.append(target)
+        for file in ("model.bin", "model.xml", "tokenizer.json"):
+            (target / file).write_bytes(b"as it was made")
+        note = {"format": encoders.GRAPH_FORMAT, "files": encoders._digests(target)}
+        (target / "manifest.json").write_text(json.dumps(note))
+
+    monkeypatch.setattr(encoders, "_make_graph", make)
+    folder = encoders.ensure_graph(model)
+    assert encoders.has_graph(model)
+    if damage == "gone":
+        (folder / name).unlink()
+    elif damage == "cut off":
+        (folder / name).write_bytes((folder / name).read_bytes()[:5])
+    else:
+        (folder / name).write_bytes(b"~" + (folder / name).read_bytes()[1:])
+    assert not encoders.has_graph(model)
+
+    assert encoders.ensure_graph(model) == folder
+
+    assert len(made) == 2 and encoders.has_graph(model)
+
+
+def test_a_var_that_cannot_be_written_to_is_a_sentence_with_what_to_do(settings, tmp_path):
+    (tmp_path / "var").write_text("a file where the folder should be")
+    settings.VAR_DIR = tmp_path / "var"
+
+    with pytest.raises(EncoderUnavailable, match=r"cannot be kept in .* writable"):
+        encoders.load_encoder(str(make_folder(tmp_path / "model")))
+
+
+def test_a_model_folder_that_cannot_be_written_to_is_digested_each_time(monkeypatch, tmp_path):
+    folder = make_folder(tmp_path / "model")
+
+    def read_only(path, content):
+        raise PermissionError(30, "Read-only file system")
+
+    monkeypatch.setattr(encoders, "_write_json", read_only)
+
+    assert encoders.find_model(str(folder)).revision == encoders.find_model(str(folder)).revision
+
+
 def test_weights_that_cannot_be_read_are_a_sentence(settings, tmp_path):
     settings.VAR_DIR = tmp_path / "var"
     folder = make_folder(tmp_path / "model")
@@ -416,7 +501,7 @@ def test_a_changed_model_gets_a_new_graph_and_the_old_one_goes(settings, tmp_pat
 
     def make(model, target):
         (target / "manifest.json").write_text(
-            json.dumps({"format": encoders.GRAPH_FORMAT, "source": str(model.path)})
+            json.dumps({"format": encoders.GRAPH_FORMAT, "source": str(model.path), "files": {}})
         )
 
     monkeypatch.setattr(encoders, "_make_graph", make)
@@ -438,7 +523,8 @@ def test_two_that_need_the_graph_make_it_once(settings, tmp_path, monkeypatch):
     def make(model, target):
         time.sleep(0.1)
         made.append(target)
-        (target / "manifest.json").write_text(json.dumps({"format": encoders.GRAPH_FORMAT}))
+        note = {"format": encoders.GRAPH_FORMAT, "files": {}}
+        (target / "manifest.json").write_text(json.dumps(note))
 
     monkeypatch.setattr(encoders, "_make_graph", make)
     with ThreadPoolExecutor(2) as pool:
