@@ -95,6 +95,22 @@ class EmbeddingModel(models.Model):
         self.state = state
 
 
+class Unmatchable(models.TextChoices):
+    """Why a text cannot be compared, with what its owner can do about it."""
+
+    WORDLESS = (
+        "empty",
+        _(
+            "There is no word in it, only signs or figures. Say in a sentence what is needed or "
+            "offered."
+        ),
+    )
+    UNREADABLE = (
+        "unreadable",
+        _("The language model makes nothing of it. Rewrite the description in plain sentences."),
+    )
+
+
 class ListingIndex(models.Model):
     """The words of one version of a listing's text, and how far it has been matched.
 
