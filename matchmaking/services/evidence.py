@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -23,7 +24,7 @@ from catalog.indicators import Indicator
 from catalog.models import Listing
 from catalog.words import words
 from matchmaking.models import Match
-from matchmaking.retrieval.encoders import Encoder
+from matchmaking.retrieval.encoders import BrokenVector, Encoder
 from matchmaking.retrieval.explanation import (
     Encode,
     Row,
@@ -37,6 +38,8 @@ from matchmaking.retrieval.explanation import (
 from matchmaking.retrieval.lexical import says_something
 from matchmaking.retrieval.ranking import confidence, field_parts
 from matchmaking.retrieval.texts import DETAILS
+
+logger = logging.getLogger(__name__)
 
 # Sentence pairs that are kept of a match: the first few that a reader may read are shown.
 PAIRS = 8
@@ -157,13 +160,21 @@ def find_pairs(match: Match, encode: Encode) -> list[Row]:
 
 
 def cached_encode(encoder: Encoder) -> Encode:
-    """Return `encoder` for sentences, each of which is encoded once."""
+    """Return `encoder` for sentences, each of which is encoded once.
+
+    A sentence that the model fails on is like no other, see `sentence_pairs`.
+    """
     cache: dict[str, Any] = {}
 
     def encode(texts: Sequence[str]) -> Any:
         fresh = [text for text in dict.fromkeys(texts) if text not in cache]
         if fresh:
-            cache.update(zip(fresh, encoder.encode_queries(fresh), strict=True))
+            try:
+                vectors = encoder.encode_queries(fresh)
+            except BrokenVector as error:
+                logger.error("The model has no usable vector for %d sentences.", len(error.numbers))
+                vectors = error.vectors
+            cache.update(zip(fresh, vectors, strict=True))
         return np.array([cache[text] for text in texts], dtype=np.float32)
 
     return encode
