@@ -23,7 +23,8 @@ from accounts.models import (
 from accounts.services import REQUIRED_POINTS
 from catalog.models import Achievement, Demand, Listing, revision_model
 from catalog.workflow import ListingStatus
-from matchmaking.models import EmbeddingModel, Match, Review
+from matchmaking.models import EmbeddingModel, Match, RankerVersion, Review
+from matchmaking.retrieval.features import FEATURES_VERSION
 from matchmaking.workflow import MatchStatus, ReviewStatus
 
 PASSWORD = "only-for-tests-9137"
@@ -276,3 +277,31 @@ def make_review(
     return Review.objects.create(
         match=match, manager=manager or make_manager(), **{**values, **fields}
     )
+
+
+def make_ranker_version(**fields: Any) -> RankerVersion:
+    """Return a version that has won and could rank, but for its trees, which are no trees."""
+    figure = {"mean": 0.61, "low": 0.55, "high": 0.67}
+    values: dict[str, Any] = {
+        "number": RankerVersion.objects.count() + 1,
+        "features_version": FEATURES_VERSION,
+        "model": make_embedding_model(),
+        "engine": "test",
+        "demands": 40,
+        "decisions": 214,
+        "report": {
+            "measure": "ndcg10",
+            "folds": 5,
+            "repeats": 3,
+            "demands": 38,
+            "fixed": figure,
+            "learned": {"mean": 0.66, "low": 0.6, "high": 0.72},
+            "difference": {"mean": 0.05, "low": 0.02, "high": 0.08},
+            "grades": {"0": 60, "1": 70, "2": 50, "3": 34},
+            "left_out": 9,
+            "gains": {"trl": 0.5, "dense_margin": 0.3, "title_length": 0.2},
+        },
+        "won": True,
+        "trees": "no trees",
+    }
+    return RankerVersion.objects.create(**{**values, **fields})

@@ -22,7 +22,7 @@ from accounts.models import (
     Organization,
 )
 from catalog.models import Achievement, Attachment, Demand, ImportJob, ListingEvent, SavedSearch
-from matchmaking.models import Consent, Match, MatchEvent, Review
+from matchmaking.models import Consent, Match, MatchEvent, RankerVersion, Review
 from matchmaking.workflow import MatchStatus, ReviewStatus
 from tests.api import make_token
 from tests.factories import (
@@ -33,6 +33,7 @@ from tests.factories import (
     make_member,
     make_operator,
     make_organization,
+    make_ranker_version,
     make_review,
     make_user,
 )
@@ -242,6 +243,9 @@ TABLE = {
     ("ops_assignments", ""): ("L333333332", ""),
     ("ops_reassign", "match"): ("L333333332", "L33333333-"),
     ("ops_audit", ""): ("L333333332", ""),
+    ("ops_rankers", ""): ("L333333332", ""),
+    ("ops_ranker", "ranker"): ("L333333332", "L33333333-"),
+    ("ops_ranker_fixed", ""): ("L333333332", "L33333333-"),
     ("ops_organizations", ""): ("L333333332", ""),
     ("ops_organization", "organization"): ("L333333332", "L33333333-"),
     ("ops_managers", ""): ("L333333332", ""),
@@ -316,6 +320,7 @@ def world():
         ],
         "membership": [enterprise.pk, waiting.pk],
         "profile": [people.manager.manager_profile.pk],
+        "ranker": [make_ranker_version().number],
         "token": ["no-token"],
         "nothing": ["nothing/here"],
         "external_id": ["PLM-1"],
@@ -370,7 +375,7 @@ def state():
         for model in (
             *(Demand, Achievement, ImportJob, Match, Review),
             *(Membership, Organization, ManagerProfile, SavedSearch),
-            *(Attachment, Evidence, CodeChange),
+            *(Attachment, Evidence, CodeChange, RankerVersion),
         )
     ]
     counts = [model.objects.count() for model in (ListingEvent, MatchEvent, AccountEvent, Consent)]

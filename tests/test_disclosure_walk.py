@@ -307,6 +307,7 @@ VALUES: dict[str, tuple[Any, ...]] = {
     "external_id": ("row-1",),
     "address": ("nothing",),
     "pk": (1,),
+    "version": (1,),
 }
 # Of packages: they hold no listing.
 FOREIGN = re.compile(r"^(account|socialaccount|usersessions|mfa|headless|set_language|javascript)")

@@ -35,7 +35,7 @@ from matchmaking.retrieval.candidates import (
 from matchmaking.retrieval.encoders import Encoder
 from matchmaking.retrieval.explanation import constraint_grid
 from matchmaking.retrieval.features import FEATURES_VERSION
-from matchmaking.retrieval.learning import active, rerank
+from matchmaking.retrieval.learning import rerank
 from matchmaking.retrieval.lexical import term_id
 from matchmaking.retrieval.ranking import MAX_BONUS, Ranked, added, confidence, rank
 from matchmaking.retrieval.statistics import load_statistics
