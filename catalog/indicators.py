@@ -338,9 +338,15 @@ def _latin(char: str) -> bool:
     return char.isascii() and char.isalpha()
 
 
+# Where none of these stands there is no quantity: most sentences.
+_ANY_NUMBER = re.compile(rf"[\d一二两三四五六七八九十半]|{'|'.join(_WORDS)}", re.IGNORECASE)
+
+
 def find_quantities(text: str, limit: int = 200) -> list[Quantity]:
     """Return the quantities of a text in order, with places in the text as it was given."""
     text = fold(text).translate(_PLAIN_HAN)
+    if not _ANY_NUMBER.search(text):
+        return []
     text = _NO_QUANTITY.sub(lambda m: "\ufffc" * len(m.group()), text)
     found: list[Quantity] = []
     at = 0

@@ -1010,6 +1010,12 @@ def _count(unit: _Unit) -> bool:
 
 def comparable(unit: str, to: str) -> bool:
     """Say whether a value in one unit says anything about a value in the other."""
+    # Before the cache, as in `_unit`.
+    return max(len(unit), len(to)) <= 4 * MAX_LENGTH and _comparable(unit, to)
+
+
+@lru_cache(maxsize=16_384)
+def _comparable(unit: str, to: str) -> bool:
     left, right = _unit(unit), _unit(to)
     if left is None or right is None:
         return False

@@ -155,7 +155,7 @@ class _Passage(NamedTuple):
         return {"kind": "text", "field": self.kind, "paragraph": self.paragraph}
 
 
-@lru_cache(maxsize=512)
+@lru_cache(maxsize=4096)
 def _passages(
     summary: str, body: str, texts: tuple[tuple[str, str], ...] = ()
 ) -> tuple[_Passage, ...]:
@@ -244,6 +244,7 @@ def _head(text: str) -> re.Match[str] | None:
     return _HEAD.search(_canonical(text).rstrip(" :=为是约达在由从\ufffc"))
 
 
+@lru_cache(maxsize=16_384)
 def _canonical(name: str) -> str:
     return _SYNONYM.sub(lambda m: _CANONICAL[m.group()], fold(name).lower().strip()[:200])
 
@@ -311,7 +312,8 @@ def _opposed(left: str, right: str) -> bool:
     )
 
 
-@lru_cache(maxsize=8192)
+# Thousands of demands are compared with the same names again and again.
+@lru_cache(maxsize=65_536)
 def name_similarity(left: str, right: str) -> float:
     """Return 0 to 1: do two names of indicators mean the same?
 
@@ -789,6 +791,7 @@ _FAMILIES = (
 SAME_NAME = 0.8
 
 
+@lru_cache(maxsize=4096)
 def _family(unit: str) -> int | None:
     return next(
         (place for place, units in enumerate(_FAMILIES) if any(comparable(unit, u) for u in units)),
