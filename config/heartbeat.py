@@ -58,7 +58,6 @@ def _load_model(said: str) -> str:
 
     Which models these are is said in the database, and changes while workers run.
     """
-    from django.db import connection
     from django.utils.module_loading import import_string
 
     try:
@@ -70,8 +69,6 @@ def _load_model(said: str) -> str:
                 "The embedding model cannot be loaded; it is tried again.", reason=str(exc)
             )
         return reason
-    finally:
-        connection.close()
     if said:
         logger.warning("The embedding model is loaded now.")
     return ""
@@ -79,6 +76,7 @@ def _load_model(said: str) -> str:
 
 def _beat(queues: list[str], reason: str) -> None:
     from django.core.cache import cache
+    from django.db import connection
 
     while True:
         if not reason:
@@ -91,6 +89,7 @@ def _beat(queues: list[str], reason: str) -> None:
             return
         if MODEL_QUEUE in queues:
             reason = _load_model(reason)
+            connection.close()  # or a database that restarts would be given up for ever
 
 
 def main(queues: list[str]) -> int:

@@ -95,7 +95,7 @@ def test_a_model_that_comes_later_is_counted_from_then_on(monkeypatch):
             waits.append(seconds)
             return seconds == heartbeat.INTERVAL
 
-    monkeypatch.setattr("matchmaking.retrieval.encoders.get_encoder", load)
+    monkeypatch.setattr("matchmaking.retrieval.encoders.keep_encoders", load)
     monkeypatch.setattr(heartbeat, "_stop", Stop())
     cache.clear()
     with capture_logs() as said:

@@ -11,6 +11,7 @@ from django.conf import settings as django_settings
 
 from matchmaking.retrieval import encoders
 from matchmaking.retrieval.encoders import BrokenVector, EncoderUnavailable
+from tests.fakes import FakeEncoder
 
 # One xdist worker loads the model for all tests here.
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("model")]
@@ -239,15 +240,22 @@ def test_threads_that_encode_at_once_get_their_own_answers(encoder):
     assert ((np.array(rows) * expected).sum(axis=1) > 0.999).all()
 
 
-def test_the_process_loads_one_encoder_though_threads_race(monkeypatch):
+@pytest.fixture
+def new_platform(monkeypatch):
+    """A process that holds nothing yet, of a platform without a current model."""
+    for name in ("_held", "_adopted", "_failures"):
+        monkeypatch.setattr(encoders, name, {})
+    monkeypatch.setattr(encoders.EmbeddingModel.objects, "current", lambda: None, raising=False)
+
+
+def test_the_process_loads_one_encoder_though_threads_race(new_platform, monkeypatch):
     loaded = []
 
-    def load(setting):
+    def load(source, **_):
         time.sleep(0.05)
-        loaded.append(setting)
-        return object()
+        loaded.append(source)
+        return FakeEncoder()
 
-    monkeypatch.setattr(encoders, "_encoder", None)
     monkeypatch.setattr(encoders, "load_encoder", load)
     barrier = threading.Barrier(4)
 
@@ -261,8 +269,7 @@ def test_the_process_loads_one_encoder_though_threads_race(monkeypatch):
     assert len(answers) == len(loaded) == 1
 
 
-def test_a_failed_load_is_tried_again(monkeypatch, settings, tmp_path):
-    monkeypatch.setattr(encoders, "_encoder", None)
+def test_a_failed_load_is_tried_again(new_platform, settings, tmp_path):
     good = settings.EMBEDDING_MODEL
     settings.EMBEDDING_MODEL = str(tmp_path / "missing")
     with pytest.raises(EncoderUnavailable, match="prepare_model"):
@@ -273,17 +280,13 @@ def test_a_failed_load_is_tried_again(monkeypatch, settings, tmp_path):
     assert encoders.get_encoder().dimension == 384
 
 
-def test_a_model_that_cannot_be_loaded_is_not_tried_for_each_message(
-    monkeypatch, settings, tmp_path
-):
+def test_a_model_that_cannot_be_loaded_is_not_tried_for_each_message(new_platform, monkeypatch):
     tried = []
 
-    def load(setting):
-        tried.append(setting)
+    def load(source, **_):
+        tried.append(source)
         raise EncoderUnavailable("The weights are gone.")
 
-    monkeypatch.setattr(encoders, "_encoder", None)
-    monkeypatch.setattr(encoders, "_failure", None)
     monkeypatch.setattr(encoders, "load_encoder", load)
     for _ in range(3):
         with pytest.raises(EncoderUnavailable, match="The weights are gone"):
@@ -299,8 +302,10 @@ def test_a_model_that_cannot_be_loaded_is_not_tried_for_each_message(
 def test_a_worker_that_loads_the_model_does_not_import_torch(encoder, settings):
     code = (
         "import sys\n"
-        "from matchmaking.retrieval.encoders import get_encoder\n"
-        "get_encoder().encode_queries(['x'])\n"
+        "import django; django.setup()\n"
+        "from django.conf import settings\n"
+        "from matchmaking.retrieval.encoders import load_encoder\n"
+        "load_encoder(settings.EMBEDDING_MODEL).encode_queries(['x'])\n"
         "heavy = {'torch', 'sentence_transformers', 'transformers'} & set(sys.modules)\n"
         "print(heavy, sys.modules.get('openvino_telemetry'))"
     )
@@ -329,11 +334,28 @@ def test_a_folder_without_a_model_is_a_sentence(tmp_path):
         encoders.load_encoder(str(tmp_path))
 
 
-def test_a_model_of_another_dimension_is_refused(encoder, settings):
+def test_a_new_platform_refuses_a_model_of_another_dimension(new_platform, settings):
     settings.EMBEDDING_DIMENSION = 768
 
     with pytest.raises(EncoderUnavailable, match="384 numbers, but EMBEDDING_DIMENSION is 768"):
-        encoders.load_encoder(settings.EMBEDDING_MODEL)
+        encoders.get_encoder()
+
+
+def test_a_platform_s_model_is_not_the_one_that_its_folder_holds_by_now(encoder, settings):
+    with pytest.raises(EncoderUnavailable, match="and not multilingual-e5-small@0123456789ab"):
+        encoders.load_encoder(
+            settings.EMBEDDING_MODEL, name=encoder.name, revision="0123456789abcd"
+        )
+
+
+def test_a_folder_that_has_gone_leaves_its_graph_to_work_with(tmp_path, encoder):
+    gone = str(tmp_path / "gone")
+
+    again = encoders.load_encoder(gone, name=encoder.name, revision=encoder.revision)
+
+    assert (again.name, again.revision) == (encoder.name, encoder.revision)
+    with pytest.raises(EncoderUnavailable, match="does not exist"):
+        encoders.load_encoder(gone, name=encoder.name, revision="0123456789abcd")
 
 
 def test_a_relative_folder_is_looked_for_in_the_project(settings, tmp_path):
@@ -397,7 +419,6 @@ def test_any_sentence_transformers_folder_works(tiny, settings, tmp_path):
     from sentence_transformers import SentenceTransformer
 
     settings.VAR_DIR = tmp_path
-    settings.EMBEDDING_DIMENSION = 48
     texts = [*encoders.SAMPLES, "铝合金 " * 100]
 
     ours = encoders.load_encoder(str(tiny)).encode_passages(texts)
@@ -414,7 +435,6 @@ def test_a_model_that_suffers_from_8_bits_runs_with_float_weights(
     tiny, settings, tmp_path, monkeypatch
 ):
     settings.VAR_DIR = tmp_path
-    settings.EMBEDDING_DIMENSION = 48
     monkeypatch.setattr(encoders, "LEAST_COSINE_INT8", 1.1)
 
     encoders.load_encoder(str(tiny)).encode_passages(["铝合金"])
@@ -428,7 +448,6 @@ def test_a_graph_that_disagrees_with_the_model_is_refused_and_leaves_nothing(
     tiny, settings, tmp_path, monkeypatch
 ):
     settings.VAR_DIR = tmp_path
-    settings.EMBEDDING_DIMENSION = 48
     monkeypatch.setattr(encoders, "LEAST_COSINE_INT8", 1.1)
     monkeypatch.setattr(encoders, "LEAST_COSINE_FLOAT", 1.1)
 
@@ -495,7 +514,9 @@ def test_weights_that_cannot_be_read_are_a_sentence(settings, tmp_path):
         encoders.load_encoder(str(folder))
 
 
-def test_a_changed_model_gets_a_new_graph_and_the_old_one_goes(settings, tmp_path, monkeypatch):
+def test_a_changed_model_gets_a_new_graph_and_the_old_one_stays_until_it_is_removed(
+    settings, tmp_path, monkeypatch
+):
     settings.VAR_DIR = tmp_path / "var"
     folder = make_folder(tmp_path / "model")
 
@@ -511,8 +532,12 @@ def test_a_changed_model_gets_a_new_graph_and_the_old_one_goes(settings, tmp_pat
 
     second = encoders.ensure_graph(encoders.find_model(str(folder)))
 
-    assert second.exists()
-    assert not first.exists()
+    # A platform may work with the old one still, and nothing else is left of it.
+    assert second.exists() and first.exists()
+    former = json.loads((folder / "revision.json").read_text())["revision"]
+    assert encoders.remove_graph("model", former) > 0
+    assert first.exists() and not second.exists()
+    assert encoders.remove_graph("model", former) == 0
 
 
 def test_two_that_need_the_graph_make_it_once(settings, tmp_path, monkeypatch):

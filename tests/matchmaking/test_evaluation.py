@@ -27,7 +27,7 @@ ACHIEVEMENTS = (
 
 @pytest.fixture
 def judged(tmp_path: Path, monkeypatch) -> Path:
-    monkeypatch.setattr(evaluate_matching, "get_encoder", FakeEncoder)
+    monkeypatch.setattr(evaluate_matching, "load_encoder", lambda source: FakeEncoder())
     (tmp_path / "demands.tsv").write_text(DEMANDS, encoding="utf8")
     (tmp_path / "achievements.tsv").write_text(ACHIEVEMENTS, encoding="utf8")
     return tmp_path

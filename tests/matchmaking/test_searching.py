@@ -9,6 +9,7 @@ from redis.exceptions import RedisError
 from accounts.permissions import Tier
 from catalog import search as catalog_search
 from catalog.models import Achievement, Demand
+from matchmaking.models import EmbeddingModel
 from matchmaking.retrieval import asking
 from matchmaking.retrieval.asking import encode_in_worker
 from matchmaking.retrieval.searching import search
@@ -218,12 +219,30 @@ def test_the_same_question_is_asked_once(encoder, answering):
     assert len(first.vector) == project.EMBEDDING_DIMENSION
 
 
-def test_another_model_setting_is_asked_anew(encoder, answering, settings):
-    encode_in_worker("轴承淬火")
-    settings.EMBEDDING_MODEL = "another/model"
+def test_another_current_model_is_asked_anew(encoder, answering, monkeypatch):
+    first = encode_in_worker("轴承淬火")
+    second = indexing.register_model(FakeEncoder(revision="2"))
+    EmbeddingModel.objects.filter(pk=first.model_id).update(state="retired")
+    EmbeddingModel.objects.filter(pk=second.pk).update(state="current")
+    monkeypatch.setattr("matchmaking.tasks.get_encoder", lambda: FakeEncoder(revision="2"))
 
-    encode_in_worker("轴承淬火")
+    again = encode_in_worker("轴承淬火")
 
+    assert len(answering) == 2
+    assert again.model_id == second.pk
+
+
+def test_what_a_worker_answers_late_is_remembered_under_its_own_model(encoder, answering):
+    first = indexing.register_model(encoder)
+    second = indexing.register_model(FakeEncoder(revision="2"))
+    EmbeddingModel.objects.filter(pk=first.pk).update(state="retired")
+    EmbeddingModel.objects.filter(pk=second.pk).update(state="current")
+
+    late = [encode_in_worker("轴承淬火") for _ in range(2)]
+
+    # This worker has not noticed yet: its vectors find what its model has encoded, and wait in
+    # the cache for nobody.
+    assert {answer.model_id for answer in late} == {first.pk}
     assert len(answering) == 2
 
 

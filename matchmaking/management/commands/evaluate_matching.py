@@ -9,12 +9,13 @@ from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
 
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from tqdm import tqdm
 
 from matchmaking.evaluation.dataset import BrokenSet, read_set
 from matchmaking.evaluation.scratch import scratch_database
-from matchmaking.retrieval.encoders import EncoderUnavailable, get_encoder
+from matchmaking.retrieval.encoders import EncoderUnavailable, load_encoder
 from matchmaking.services import evaluating
 
 
@@ -29,6 +30,11 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("set", type=Path, help="folder with demands.tsv and achievements.tsv")
         parser.add_argument("--run", type=Path, required=True, help="the file to write")
+        parser.add_argument(
+            "--model",
+            default=settings.EMBEDDING_MODEL,
+            help="folder or hub's name of a model, EMBEDDING_MODEL by default",
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
@@ -36,7 +42,7 @@ class Command(BaseCommand):
                 "achievement": read_set(options["set"], "achievements"),
                 "demand": read_set(options["set"], "demands"),
             }
-            encoder = get_encoder()
+            encoder = load_encoder(options["model"])
         except (BrokenSet, EncoderUnavailable) as error:
             raise CommandError(str(error)) from error
         # Being asked to stop is no reason to leave a database behind.
