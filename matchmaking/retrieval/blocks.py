@@ -30,7 +30,7 @@ from matchmaking.retrieval.candidates import (
     Filters,
     live_condition,
 )
-from matchmaking.retrieval.centring import centred, load_centres
+from matchmaking.retrieval.centring import by_chance, centred, load_centres
 from matchmaking.retrieval.vectors import Where, Windows, vector_index
 
 Floats = NDArray[np.float32]
@@ -136,6 +136,10 @@ class Asking:
             else:
                 part = best[: len(rows)]
                 np.maximum(part, vectors[rows] @ self._windows, out=part)
+        # Those with more than one window stand in front, and only of them something is taken off.
+        for number, rows in enumerate(layers.rows[1:], start=1):
+            following = layers.rows[number + 1] if number + 1 < len(layers.rows) else ()
+            best[len(following) : len(rows)] -= by_chance(np.array([number + 1]))
         # The same along the other side: each asking text's windows, layer by layer.
         top = best[:, : shape[1]].copy() if self._sizes[0] == shape[1] else self._padded(best)
         total = top.copy()
@@ -352,7 +356,7 @@ def _words(kind: str, column: str, condition: str, values: Sequence[Any]) -> _Wo
         f" {where} AND {condition} ORDER BY r.listing_id"
     )
     command = f"COPY ({query}) TO STDOUT (FORMAT BINARY)"
-    with connection.cursor() as cursor, cursor.copy(command, [*first, *values]) as copy:
+    with connection.cursor() as cursor, cursor.cursor.copy(command, [*first, *values]) as copy:
         data = b"".join(map(bytes, copy))
     listings, owners, lengths = list[int](), list[int](), [0]
     places, weights = list[bytes](), list[bytes]()

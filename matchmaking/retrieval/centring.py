@@ -22,6 +22,9 @@ Vectors = NDArray[np.float32]
 # A centre is the mean of a list's windows and of as many as these of the samples: a young list
 # has a handful of texts, which say more of themselves than of their language.
 PRIOR_WINDOWS = 16
+# The best of many windows is high by chance alone, and higher the more there are: so much is taken
+# off for each factor e of their number.
+CHANCE = 0.04
 
 
 def load_centres(kind: str, model_id: int | None) -> dict[str, Vectors]:
@@ -54,9 +57,11 @@ def pair_scores(
     """Return (mean, best) for each of the m listings that begin at `starts`.
 
     `asked` (q, d): the windows of one demand; `stored` (n, d): those of m achievements. For each
-    of the demand's windows the best of an achievement's counts; their mean and the best of them.
+    of the demand's windows the best of an achievement's counts, less what `by_chance` says; their
+    mean and the best of them.
     """
     best = np.maximum.reduceat(asked @ stored.T, starts, axis=1)
+    best -= by_chance(np.diff(np.r_[starts, len(stored)]))
     return best.mean(axis=0), best.max(axis=0)
 
 
@@ -68,6 +73,11 @@ def asking_scores(
     `asked` (q, d): the windows of one achievement; `stored` (n, d): the asking windows of m
     demands.
     """
-    best = (stored @ asked.T).max(axis=1)
+    best = (stored @ asked.T).max(axis=1) - by_chance(np.array([len(asked)]))
     counts = np.diff(np.r_[starts, len(best)])
     return np.add.reduceat(best, starts) / counts, np.maximum.reduceat(best, starts)
+
+
+def by_chance(windows: NDArray[np.intp]) -> NDArray[np.float32]:
+    """Return what is taken off the best of so many of an achievement's windows (m,)."""
+    return np.asarray(CHANCE * np.log(windows), dtype=np.float32)

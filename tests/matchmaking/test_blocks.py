@@ -1,5 +1,7 @@
 """Many demands at once: the same scores and the same lists as one question each to the index."""
 
+import math
+
 import numpy as np
 import pytest
 from scipy import sparse
@@ -8,6 +10,7 @@ from matchmaking.models import TERM_DIMENSIONS, AchievementIndex, DemandIndex
 from matchmaking.retrieval import blocks
 from matchmaking.retrieval.blocks import Asking, Best, Layers, Texts, best_achievements
 from matchmaking.retrieval.candidates import BEST_WEIGHT, LEXICAL_WEIGHT, Filters, find_candidates
+from matchmaking.retrieval.centring import CHANCE
 from matchmaking.services import indexing, matching
 from tests.factories import make_achievement, make_demand, make_organization
 
@@ -44,7 +47,7 @@ def plainly(asking, stored, limit):
                 continue
             dense = 0.0
             if len(ours) and len(theirs):
-                best = (ours @ theirs.T).max(axis=1)
+                best = (ours @ theirs.T).max(axis=1) - CHANCE * math.log(len(theirs))
                 dense = (1 - BEST_WEIGHT) * best.mean() + BEST_WEIGHT * best.max()
             elif words <= 0:
                 continue
