@@ -22,6 +22,7 @@ urlpatterns = [
     path("workbench/reviews/", reviews.review_log, name="review_log"),
     path("ops/", operations.ops_home, name="ops_home"),
     path("ops/listings/", operations.ops_listings, name="ops_listings"),
+    path("ops/unmet/", operations.ops_unmet, name="ops_unmet"),
     path("ops/assignments/", operations.ops_assignments, name="ops_assignments"),
     path("ops/assignments/<str:number>/", operations.ops_reassign, name="ops_reassign"),
     path("ops/audit/", operations.ops_audit, name="ops_audit"),

@@ -240,6 +240,7 @@ TABLE = {
     # Operators
     ("ops_home", ""): ("L333333332", ""),
     ("ops_listings", ""): ("L333333332", ""),
+    ("ops_unmet", ""): ("L333333332", ""),
     ("ops_assignments", ""): ("L333333332", ""),
     ("ops_reassign", "match"): ("L333333332", "L33333333-"),
     ("ops_audit", ""): ("L333333332", ""),

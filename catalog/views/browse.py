@@ -18,6 +18,7 @@ from catalog.files import files_for
 from catalog.forms import read_nonce
 from catalog.models import Listing, ListingEvent
 from catalog.owner_facts import owner_facts
+from catalog.partners import standings
 from catalog.permissions import (
     belongs_to_owner,
     can_decide,
@@ -73,6 +74,7 @@ def listing_detail(request: PageRequest, kind: str, number: str) -> HttpResponse
             "files": files_for(request.user, listing),
             "show_tiers": inside,
             "facts": owner_facts(listing),
+            "standing": standings(kind, [listing.pk]).get(listing.pk) if inside else None,
             "files_url": f"{kind}_files" if can_edit(request.user, listing) else "",
         },
     )

@@ -27,6 +27,7 @@ from accounts.permissions import writable_organizations
 from accounts.templatetags.kq import day
 from catalog.ending import CloseForm, WithdrawForm
 from catalog.models import Listing, ListingQuerySet
+from catalog.partners import standings
 from catalog.services import bulk, publishing
 from catalog.services.reminding import AHEAD, PROLONGED_BY, SOON
 from catalog.views.browse import PAGE_SIZE, page_of
@@ -118,6 +119,7 @@ def my_listings(request: UserRequest, kind: str) -> HttpResponse:
     shown = Shown.read(request.GET)
     rows = shown.of(own).select_related("owner").defer("body", "indicators")
     page = page_of(rows, request.GET.get("page", "1"), size=shown.per)
+    found = standings(kind, [listing.pk for listing in page.object_list])
     labels = {
         "todo": _("For you to do"),
         "waiting": _("Waiting for the check"),
@@ -140,6 +142,7 @@ def my_listings(request: UserRequest, kind: str) -> HttpResponse:
                     "listing": listing,
                     "due": answer_due(listing),
                     "days_left": _days_left(listing),
+                    "standing": found.get(listing.pk),
                 }
                 for listing in page.object_list
             ],

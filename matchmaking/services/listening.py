@@ -6,6 +6,7 @@ from typing import Any
 
 from catalog.acquaintance import set_check
 from catalog.duplicates import set_by_meaning
+from catalog.partners import set_source
 from catalog.search import set_backend
 from catalog.signals import listings_left, listings_published
 
@@ -15,12 +16,14 @@ def connect() -> None:
     from matchmaking.permissions import tier_through_matches
     from matchmaking.retrieval.neighbours import same_meaning
     from matchmaking.retrieval.searching import search
+    from matchmaking.services.unmet import standings
 
     set_check(tier_through_matches)
     listings_published.connect(_published, dispatch_uid="matchmaking")
     listings_left.connect(_left, dispatch_uid="matchmaking")
     set_backend(search)
     set_by_meaning(same_meaning)
+    set_source(standings)
 
 
 def _published(*, kind: str, ids: list[int], **_: Any) -> None:

@@ -29,9 +29,10 @@ from catalog.permissions import can_edit
 from matchmaking import permissions, presenting
 from matchmaking.figures import PROMISED_DAYS
 from matchmaking.forms import ConsentForm
-from matchmaking.models import Consent, Match, MatchEvent, Unmatchable, index_model
+from matchmaking.models import Consent, Match, MatchEvent, RankerVersion, index_model
 from matchmaking.navigation import awaiting_answer
 from matchmaking.services.consents import answer
+from matchmaking.services.unmet import Progress, problem_text, unmet_text
 from matchmaking.views.gates import (
     PAGE_SIZE,
     for_lists,
@@ -105,22 +106,48 @@ class EngineState:
     problem: str
     compared: int
     matched_at: dt.datetime | None
-    tightest: str = ""
+    # Said where the present version was compared and nothing open or introduced came of it.
+    unmet: str = ""
 
 
-def _engine_state(listing: Listing) -> EngineState:
+def _engine_state(listing: Listing, counts: dict[str, int]) -> EngineState:
     index = index_model(listing.kind).objects.filter(pk=listing.pk).first()
     if index is None:
         return EngineState(listing.is_live, "", 0, None)
     fresh = index.version == listing.version
     done = fresh and index.matched_version == listing.version
     problem = index.problem if fresh else ""
+    ended = counts["ended"]
+    useful = sum(counts.values()) - ended
+    unmet = ""
+    if listing.is_live and done and not problem and not useful:
+        found = Progress("unmet", 0, ended, index.compared, index.matched_at, "")
+        unmet = unmet_text(listing.kind, found)
     return EngineState(
         pending=listing.is_live and not done and not problem,
-        problem=str(dict(Unmatchable.choices).get(problem, problem)),
+        problem=problem_text(problem),
         compared=index.compared,
         matched_at=index.matched_at if index.matched_version else None,
+        unmet=unmet,
     )
+
+
+def _ways_on(listing: Listing) -> list[str]:
+    """Say what the owner of an unmet demand can do, what helps most first.
+
+    A text decides what is near; figures only order what is. So words come before indicators.
+    """
+    ways = []
+    if len(listing.body) < 200:
+        ways.append(_("Say more of the problem: the part, the material, the process, the figures."))
+    if not getattr(listing, "process", ""):
+        ways.append(_("Describe how it is done today; others solve the same step elsewhere."))
+    if len(listing.keywords) < 3:
+        ways.append(_("Add keywords as the trade and as research call it."))
+    if len(listing.indicators) < 3:
+        ways.append(_("State indicators with units; each is compared by itself."))
+    ways.append(_("Post a part of the problem as a demand of its own, if it can be parted."))
+    return ways
 
 
 @dataclass(frozen=True)
@@ -275,7 +302,7 @@ def _listing_matches(request: UserRequest, kind: str, number: str) -> HttpRespon
     page = Paginator(for_lists(_of_tab(matches, tab, kind).order_by(*order)), PAGE_SIZE).get_page(
         request.GET.get("page")
     )
-    engine = _engine_state(listing)
+    engine = _engine_state(listing, counts)
     narrowing = Narrowing()
     if kind == Side.DEMAND and not engine.pending:
         narrowing = _narrowing(matches, verified=listing.owner.is_verified)
@@ -290,6 +317,7 @@ def _listing_matches(request: UserRequest, kind: str, number: str) -> HttpRespon
         "page": page,
         "cards": [presenting.match_card(match, kind) for match in page],
         "engine": engine,
+        "ways_on": _ways_on(listing) if engine.unmet and kind == Side.DEMAND else [],
         "steps": _progress(listing, engine, counts),
         "narrowing": narrowing,
         "answer_by": add_working_days(
@@ -320,6 +348,13 @@ def achievement_matches(request: UserRequest, number: str) -> HttpResponse:
 # --- One match --------------------------------------------------------------------------------
 
 
+def _ranker_of(match: Match) -> RankerVersion | None:
+    """Return the version that gave the score, without its trees; None for the fixed weights."""
+    if match.ranker_id is None:
+        return None
+    return RankerVersion.objects.defer("trees").get(pk=match.ranker_id)
+
+
 def evidence(match: Match, reader: presenting.Reader) -> dict[str, Any]:
     """Return what the templates of a match share: sides, grid, advice, pairs, terms, parts."""
     rows = presenting.grid_rows(match, reader)
@@ -340,7 +375,7 @@ def evidence(match: Match, reader: presenting.Reader) -> dict[str, Any]:
         "grade": presenting.grade_for(match, reader),
         "parts": parts,
         "total_points": sum(part.points or 0 for part in parts),
-        "ranker": match.ranker,
+        "ranker": _ranker_of(match),
     }
 
 

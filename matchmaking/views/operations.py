@@ -26,12 +26,21 @@ from accounts.models import (
     OrganizationStatus,
 )
 from accounts.permissions import Tier
+from accounts.regions import province_choices, province_name
+from catalog.industries import section_choices
 from catalog.models import Achievement, Demand, Listing, ListingEvent
 from catalog.workflow import ListingStatus
 from matchmaking import permissions, presenting
 from matchmaking.forms import ReassignForm
 from matchmaking.models import Match, MatchEvent, Review, index_model
 from matchmaking.services.assignment import reassign
+from matchmaking.services.unmet import (
+    progress,
+    unmatched_listings,
+    unmet_by,
+    unmet_text,
+    unreadable_listings,
+)
 from matchmaking.views.gates import PAGE_SIZE, posted, require_operator
 from matchmaking.workflow import IllegalMove, MatchStatus
 
@@ -58,24 +67,6 @@ def stale_listings(kind: str) -> QuerySet[Any]:
         listing=OuterRef("pk"), version=OuterRef("version"), matched_version=OuterRef("version")
     )
     return model.objects.live().filter(~Exists(done))
-
-
-def unmatched_listings(kind: str) -> QuerySet[Any]:
-    """Live listings that were compared and have no open or introduced match."""
-    model = Demand if kind == "demand" else Achievement
-    done = index_model(kind).objects.filter(
-        listing=OuterRef("pk"), matched_version=OuterRef("version")
-    )
-    useful = Match.objects.filter(
-        status__in=(
-            MatchStatus.SUGGESTED,
-            MatchStatus.IN_REVIEW,
-            MatchStatus.APPROVED,
-            MatchStatus.INTRODUCED,
-        ),
-        **{kind: OuterRef("pk")},
-    )
-    return model.objects.live().filter(Exists(done), ~Exists(useful))
 
 
 @dataclass(frozen=True)
@@ -122,9 +113,14 @@ def ops_home(request: UserRequest) -> HttpResponse:
             _url("ops_listings", state="stale"),
         ),
         Figure(
-            _("Demands without a match"),
+            _("Texts that cannot be compared"),
+            sum(unreadable_listings(kind).count() for kind in ("demand", "achievement")),
+            _url("ops_listings", state="problem"),
+        ),
+        Figure(
+            _("Unmet demands"),
             unmatched_listings("demand").count(),
-            _url("ops_listings", kind="demand", state="unmatched"),
+            _url("ops_unmet"),
         ),
     ]
     waiting = [
@@ -203,6 +199,8 @@ def ops_listings(request: UserRequest) -> HttpResponse:
             rows = stale_listings(one)
         elif state == "unmatched":
             rows = unmatched_listings(one)
+        elif state == "problem":
+            rows = unreadable_listings(one)
         else:
             rows = (Demand if one == "demand" else Achievement).objects.all()
         if status in ListingStatus.values:
@@ -227,9 +225,55 @@ def ops_listings(request: UserRequest) -> HttpResponse:
         "state": state,
         "kinds": [("demand", _("Demands")), ("achievement", _("Achievements"))],
         "statuses": ListingStatus.choices,
-        "states": [("stale", _("Not compared yet")), ("unmatched", _("Without a match"))],
+        "states": [
+            ("stale", _("Not compared yet")),
+            ("unmatched", _("Without a match")),
+            ("problem", _("Cannot be compared")),
+        ],
     }
     return render(request, "matchmaking/ops_listings.html", context)
+
+
+@require_safe
+def ops_unmet(request: UserRequest) -> HttpResponse:
+    """List the demands that nothing answers, by industry and region: what the region lacks.
+
+    Those that wait longest come first. The counts beside the list are of all unmet demands, each a
+    filter.
+    """
+    require_operator(request.user)
+    sections, provinces = dict(section_choices()), dict(province_choices())
+    section, province = request.GET.get("industry", ""), request.GET.get("region", "")
+    unmet = unmatched_listings("demand")
+    rows = unmet
+    if section in sections:
+        rows = rows.filter(industry__startswith=section)
+    if province in provinces:
+        rows = rows.filter(region__startswith=province[:2])
+    ordered = rows.select_related("owner").defer("body").order_by("published_at", "pk")
+    page = Paginator(ordered, PAGE_SIZE).get_page(request.GET.get("page"))
+    found = progress("demand", [demand.pk for demand in page])
+    context = {
+        "page": page,
+        "rows": [
+            (demand, unmet_text("demand", found[demand.pk]))
+            for demand in page
+            if demand.pk in found
+        ],
+        "section": section if section in sections else "",
+        "province": province if province in provinces else "",
+        "by_section": [
+            (code, sections.get(code, _("No industry named")), count)
+            for code, count in unmet_by(unmet, "industry", 1)
+        ],
+        "by_province": [
+            (f"{code}0000" if code else "", province_name(code) or _("No region named"), count)
+            for code, count in unmet_by(unmet, "region", 2)
+        ],
+        "total": unmet.count(),
+        "of": Demand.objects.live().count(),
+    }
+    return render(request, "matchmaking/ops_unmet.html", context)
 
 
 # --- Who has what -------------------------------------------------------------------------------
