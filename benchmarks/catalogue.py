@@ -2,13 +2,16 @@
 
 Rows are written by binary COPY, past the ORM and without the model: 100,000 of them in a minute or
 two. Words are those of the class lists, spread as words are (a few in half of all texts, most in a
-handful); vectors lie around the centres of fields, as those of real listings do.
+handful). Vectors have the shape that those of multilingual-e5-small have for titles and abstracts:
+strangers at a cosine of 0.87, what is left without the mean 0.37 long and spread over its
+dimensions as 1 / (n + 3), a third of it the field's; a tenth of the listings are English.
 """
 
 from __future__ import annotations
 
 import datetime as dt
 import json
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -17,6 +20,10 @@ from numpy.typing import NDArray
 
 SEED = 20261122
 REGIONS, INDUSTRIES, FIELDS = 30, 20, 200
+# Of a vector's squared length: what all of a language have in common. Of the rest: the field's
+# part, and of what is left then, what the windows of one listing share.
+COMMON, OF_FIELD, OF_LISTING = 0.865, 0.35, 0.6
+ENGLISH = 0.1
 # Words of a text; those of its public part; window 0 is public, window 1 for members.
 WORDS, PUBLIC_WORDS, WINDOWS = 48, 16, 2
 OWNERS = 500
@@ -43,32 +50,87 @@ def vocabulary() -> list[str]:
     return [word for word in found if words(word) == [word] and not word.isdigit()]
 
 
-class Catalogue:
-    """`count` achievements, made the same at each run. Call `write` once, on an empty database."""
+class Shape:
+    """Where the vectors of a catalogue lie."""
 
-    def __init__(self, count: int, say: Callable[[str], None] = print) -> None:
-        self.count, self.say = count, say
+    def __init__(self, dimension: int) -> None:
+        chance = np.random.default_rng(SEED)
+        spread = 1 / (np.arange(dimension) + 3.0)
+        self.scale = np.sqrt(spread / spread.sum()).astype(np.float32)
+        turned, _ = np.linalg.qr(chance.standard_normal((dimension, dimension)))
+        self.turned = turned.astype(np.float32)
+        common = chance.standard_normal((2, dimension))
+        chinese = _unit(common[0])
+        # Means of the two languages have a cosine of 0.94.
+        self.common = np.stack([chinese, _unit(chinese + 0.36 * _unit(common[1]))])
+        self.centres = self.noise(chance, FIELDS)
+
+    def noise(self, chance: np.random.Generator, count: int) -> NDArray[np.float32]:
+        """Return rows of length 1 in the mean."""
+        size = (count, len(self.scale))
+        return (chance.standard_normal(size, dtype=np.float32) * self.scale) @ self.turned.T
+
+    def vectors(
+        self, fields: NDArray[Any], languages: NDArray[Any], own: NDArray[np.float32]
+    ) -> NDArray[np.float32]:
+        """Return unit vectors of texts; `own`: what each says beyond its field."""
+        said = OF_FIELD**0.5 * self.centres[fields] + (1 - OF_FIELD) ** 0.5 * own
+        return _unit(COMMON**0.5 * self.common[languages] + (1 - COMMON) ** 0.5 * said)
+
+    def mean(self, language: int) -> NDArray[np.float32]:
+        """Return about the mean vector of a language."""
+        chance = np.random.default_rng(SEED + 1)
+        count = 4_000
+        fields = chance.integers(0, FIELDS, count)
+        languages = np.full(count, language)
+        mean: NDArray[np.float32] = self.vectors(fields, languages, self.noise(chance, count)).mean(
+            axis=0
+        )
+        return mean
+
+
+class Catalogue:
+    """`count` achievements, made the same at each run. Call `write` once, on an empty database.
+
+    With `words` false there are vectors alone: see `write_vectors`.
+    """
+
+    def __init__(
+        self,
+        count: int,
+        say: Callable[[str], None] = print,
+        *,
+        words: bool = True,
+        windows: int = WINDOWS,
+    ) -> None:
+        self.count, self.say, self.windows = count, say, windows
         self.chance = np.random.default_rng(SEED)
-        self.words = vocabulary()
-        self.chance.shuffle(self.words)
         from django.conf import settings
 
+        from accounts.regions import province_choices
+        from catalog.industries import industries
+
         self.dimension = int(settings.EMBEDDING_DIMENSION)
-        centres = self.chance.standard_normal((FIELDS, self.dimension)).astype(np.float32)
-        # What all texts have in common: cosines of e5 with strangers are some 0.75.
-        self.centres = _unit(
-            centres
-            + 1.7 * _unit(self.chance.standard_normal(self.dimension)) * (self.dimension**0.5)
-        )
+        self.shape = Shape(self.dimension)
         self.fields = self.chance.integers(0, FIELDS, count)
-        ranks = np.arange(1, len(self.words) + 1)
-        share = 1 / (ranks + 8.0)
-        # A third of a text's words are those of its field.
-        common = self._draw(share, (count, WORDS))
-        own = (
-            self.fields[:, None] * 37 + self._draw(1 / np.arange(1, 61), (count, WORDS)) * 11
-        ) % (len(self.words))
-        self.terms = np.where(self.chance.random((count, WORDS)) < 0.33, own, common)
+        self.languages = (self.chance.random(count) < ENGLISH).astype(np.int64)
+        # Industries go with the fields, regions with nothing.
+        codes = [code for code in industries() if len(code) == 3][::4][:INDUSTRIES]
+        self.codes = np.array(codes)[self.fields % INDUSTRIES]
+        self.sections = self.codes.astype("S1")
+        regions = np.array([code[:2] for code, _name in province_choices()][:REGIONS])
+        self.provinces = regions[self.chance.integers(0, REGIONS, count)].astype("S2")
+        if words:
+            self.words = vocabulary()
+            self.chance.shuffle(self.words)
+            ranks = np.arange(1, len(self.words) + 1)
+            share = 1 / (ranks + 8.0)
+            # A third of a text's words are those of its field.
+            common = self._draw(share, (count, WORDS))
+            own = (
+                self.fields[:, None] * 37 + self._draw(1 / np.arange(1, 61), (count, WORDS)) * 11
+            ) % (len(self.words))
+            self.terms = np.where(self.chance.random((count, WORDS)) < 0.33, own, common)
 
     def _draw(self, share: NDArray[Any], shape: tuple[int, ...]) -> NDArray[np.int64]:
         """Draw places with these shares; several times faster than `choice`."""
@@ -82,10 +144,11 @@ class Catalogue:
         return " ".join(self.words[place] for place in chosen)
 
     def vector(self, number: int) -> NDArray[np.float32]:
-        """Return a question's vector, near those of one listing."""
+        """Return a question's vector, in the field of one listing."""
         chance = np.random.default_rng([SEED, number])
-        noise = chance.standard_normal(self.dimension).astype(np.float32)
-        return _unit(self.centres[self.fields[(number * 7919) % self.count]] + 0.6 * _unit(noise))
+        field = self.fields[[(number * 7919) % self.count]]
+        chinese = np.zeros(1, dtype=np.int64)
+        return self.shape.vectors(field, chinese, self.shape.noise(chance, 1))[0]
 
     # --- Writing --------------------------------------------------------------------------------
 
@@ -93,12 +156,7 @@ class Catalogue:
         """Write owners, listings, word index, vectors and counts. Return the model's key."""
         from django.db import connection
 
-        from matchmaking.models import EmbeddingModel
-        from matchmaking.retrieval.vectors import vector_index
-
-        model = EmbeddingModel.objects.create(
-            name=name, revision=revision, dimension=self.dimension
-        ).pk
+        model = self._model(name, revision)
         with connection.cursor() as cursor:
             self._owners()
             self._listings(cursor)
@@ -110,10 +168,49 @@ class Catalogue:
             self._statistics(cursor, model)
             if vacuum:  # not inside a transaction
                 cursor.execute("VACUUM ANALYZE")
-                cursor.execute("SET maintenance_work_mem = '1GB'")
-                vector_index("achievement", model).prepare()
-                self.say("vector index built")
+                self._prepare(model)
         return model
+
+    def write_vectors(self, name: str = "bench", revision: str = "1") -> int:
+        """Write the model, the windows and centres, and no listings. Return the model's key.
+
+        For what only the vector index is asked: a million listings with their words would take
+        20 GB. Not inside a transaction; the role must be a superuser, for foreign keys are not
+        checked.
+        """
+        from django.db import connection
+
+        model = self._model(name, revision)
+        with connection.cursor() as cursor:
+            cursor.execute("SET session_replication_role = replica")
+            self._vectors(cursor, model)
+            cursor.execute("RESET session_replication_role")
+            self.say("vectors written")
+            self._centres(model)
+            cursor.execute("VACUUM ANALYZE matchmaking_achievementvector")
+            self._prepare(model)
+        return model
+
+    def _model(self, name: str, revision: str) -> int:
+        from django.utils import timezone
+
+        from matchmaking.models import EmbeddingModel
+
+        return EmbeddingModel.objects.create(
+            name=name,
+            revision=revision,
+            dimension=self.dimension,
+            state="current",
+            switched_at=timezone.now(),
+        ).pk
+
+    def _prepare(self, model: int) -> None:
+        from matchmaking.retrieval.vectors import vector_index
+
+        began = time.monotonic()
+        vector_index("achievement", model).prepare()
+        self.built_in = time.monotonic() - began
+        self.say(f"vector index built in {self.built_in:.0f} s")
 
     def _owners(self) -> None:
         from accounts.models import Organization
@@ -138,14 +235,11 @@ class Catalogue:
         from django.db.models import JSONField
 
         from accounts.models import Organization
-        from accounts.regions import province_choices
         from catalog.classes import class_name
-        from catalog.industries import industries
         from catalog.models import Achievement, CooperationMode
 
         owners = list(Organization.objects.values_list("pk", flat=True))
-        regions = [code[:2] + "0100" for code, _name in province_choices()][:REGIONS]
-        codes = [code for code in industries() if len(code) == 3][::4][:INDUSTRIES]
+        provinces = self.provinces.astype(str).tolist()
         patents = [
             f"{top}{number:02d}{last}"
             for top in "ABCDEFGH"
@@ -165,8 +259,6 @@ class Catalogue:
         }
         names = [field.column for field in fields]
         pick = self.chance.integers(0, 1 << 30, (self.count, 8))
-        self.sections = [codes[int(field) % len(codes)][0] for field in self.fields]
-        self.provinces = [regions[int(one) % len(regions)][:2] for one in pick[:, 1]]
         columns = ", ".join(f'"{name}"' for name in ("id", *names))
         with cursor.copy(f"COPY catalog_achievement ({columns}) FROM STDIN") as copy:
             for number in range(self.count):
@@ -181,8 +273,9 @@ class Catalogue:
                     "summary": "，".join(said) + "。",
                     "body": "。".join(said) * 4,
                     "indicators": INDICATORS % (chance[3] % 90 / 100, 40 + chance[4] % 25),
-                    "industry": codes[field % len(codes)],
-                    "region": regions[chance[1] % len(regions)],
+                    "industry": str(self.codes[number]),
+                    "region": f"{provinces[number]}0100",
+                    "language": "en" if self.languages[number] else "zh",
                     "keywords": _array(said[:3]),
                     "modes": _array([modes[chance[2] % 7], modes[chance[2] % 5]]),
                     "trl": str(chance[3] % 9 + 1) if chance[3] % 10 else "\\N",
@@ -219,7 +312,7 @@ class Catalogue:
         _check_keys(cursor)
         cursor.execute("DROP INDEX achievementindex_words")
         names = (
-            "listing_id, model_id, version, digest, disclosure, terms, member_terms, public_terms,"
+            "listing_id, version, digest, disclosure, terms, member_terms, public_terms,"
             " term_ids, length, problem, indexed_at, matched_version, matched_at, matched_engine,"
             " compared"
         )
@@ -240,7 +333,7 @@ class Catalogue:
                 everything = sparse(row)
                 known = "{" + ",".join(map(str, np.unique(ids[row]).tolist())) + "}"
                 values = (
-                    *(str(number + 1), str(model), "1", "bench", disclosed.get(number + 1, "{}")),
+                    *(str(number + 1), "1", "bench", disclosed.get(number + 1, "{}")),
                     *(everything, everything, sparse(row[:PUBLIC_WORDS]), known, str(WORDS), ""),
                     *(now, "1", now, "1", "0"),
                 )
@@ -250,9 +343,16 @@ class Catalogue:
             "CREATE INDEX achievementindex_words ON matchmaking_achievementindex"
             " USING gin (term_ids) WITH (fastupdate = off)"
         )
+        cursor.execute(
+            "INSERT INTO matchmaking_achievementencoding"
+            " (listing_id, model_id, version, digest, disclosure, problem, encoded_at)"
+            " SELECT listing_id, %s, version, digest, disclosure, '', indexed_at"
+            " FROM matchmaking_achievementindex",
+            [model],
+        )
 
     def _vectors(self, cursor: Any, model: int) -> None:
-        """Write both windows of every listing."""
+        """Write the windows of every listing."""
         row = np.dtype(
             [
                 ("columns", ">i2"),
@@ -277,32 +377,35 @@ class Catalogue:
         with cursor.copy(command) as copy:
             copy.write(b"PGCOPY\n\xff\r\n\0" + bytes(8))
             for at in range(0, self.count, 10_000):
-                fields = self.fields[at : at + 10_000]
-                for window in range(WINDOWS):
-                    noise = self.chance.standard_normal((len(fields), self.dimension))
-                    vectors = _unit(self.centres[fields] + 0.6 * _unit(noise.astype(np.float32)))
-                    rows = np.zeros(len(fields), dtype=row)
+                block = slice(at, at + 10_000)
+                fields, languages = self.fields[block], self.languages[block]
+                count = len(fields)
+                of_listing = self.shape.noise(self.chance, count)
+                for window in range(self.windows):
+                    own = OF_LISTING**0.5 * of_listing
+                    own += (1 - OF_LISTING) ** 0.5 * self.shape.noise(self.chance, count)
+                    rows = np.zeros(count, dtype=row)
                     rows["columns"] = 9
                     for name, value in {
-                        "listing": np.arange(at, at + len(fields)) + 1,
+                        "listing": np.arange(at, at + count) + 1,
                         "model": model,
                         "window": window,
                         "tier": window,
                         "asks": True,
-                        "language": b"zh",
-                        "section": self.sections[at : at + len(fields)],
-                        "province": self.provinces[at : at + len(fields)],
+                        "language": np.array([b"zh", b"en"])[languages],
+                        "section": self.sections[block],
+                        "province": self.provinces[block],
                     }.items():
                         rows[name] = value
                         rows[f"{name}_size"] = row[name].itemsize
                     rows["vector_size"] = 4 + 2 * self.dimension
                     rows["vector_dimension"] = self.dimension
-                    rows["vector"] = vectors
+                    rows["vector"] = self.shape.vectors(fields, languages, own)
                     copy.write(rows.tobytes())
             copy.write(b"\xff\xff")
 
     def _statistics(self, cursor: Any, model: int) -> None:
-        from matchmaking.models import Centre, CorpusStatistics, TermFrequency
+        from matchmaking.models import CorpusStatistics, TermFrequency
         from matchmaking.retrieval.lexical import term_id
 
         row = CorpusStatistics.objects.create(
@@ -323,17 +426,23 @@ class Catalogue:
                     public_documents=open_documents,
                 )
         TermFrequency.objects.bulk_create(frequencies.values(), batch_size=5000)
-        mean = self.centres[self.fields].mean(axis=0)
+        self._centres(model)
+
+    def _centres(self, model: int) -> None:
+        from matchmaking.models import Centre
+
+        means = [self.shape.mean(language) for language in (0, 1)]
         Centre.objects.bulk_create(
             Centre(
                 model_id=model,
                 corpus=corpus,
-                language="zh",
-                windows=self.count * WINDOWS,
+                language=language,
+                windows=self.count * self.windows,
                 prior=mean,
                 vector=mean,
             )
             for corpus in ("achievement", "demand")
+            for language, mean in zip(("zh", "en"), means, strict=True)
         )
 
 

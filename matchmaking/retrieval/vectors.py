@@ -20,10 +20,10 @@ from matchmaking.models import EmbeddingModel, vector_model
 
 # Below this many windows an exact scan is as fast as the index (20,000 in 13 ms), and exact.
 EXACT_BELOW = 30_000
-# What HNSW keeps in sight while it searches, at least. A centred query is none of the vectors'
-# own kind: with 100 one in thirty such searches never finds its way to the right corner.
-WIDTH = 400
-MOST_WIDTH = 1000  # pgvector's own limit
+# What HNSW keeps in sight while it searches: at least so much, one in so many rows, and pgvector's
+# own limit. A centred query is none of the vectors' own kind, and with less some never find their
+# way to the right corner. docs/retrieval.md has the measurements.
+WIDTH, WIDTH_ONE_IN, MOST_WIDTH = 400, 1000, 1000
 # A listing has several windows, and the best of them counts: ask for more rows than listings.
 ROWS_A_LISTING = 3
 # Microseconds a row, on one core: read in the table's order, by another index, and one that HNSW
@@ -32,6 +32,9 @@ READ, LOOKED_UP, PASSED = 0.6, 1.6, 14.0
 # Up to here an exact scan is taken even where HNSW would be quicker: nobody feels the difference.
 UNFELT = 20_000.0
 HNSW = {"m": 16, "ef_construction": 64}
+# Bytes that a build may take, and what a row of its graph takes beside the vector.
+BUILD_MEMORY = 2_000_000_000
+BUILD_ROW = 700
 
 Vectors = NDArray[np.float32]
 
@@ -89,9 +92,12 @@ class Where:
 
 
 class Plan(NamedTuple):
-    """How a search goes about it. `steps`: after how many rows a walk through HNSW gives up."""
+    """How a search goes about it. Of a walk through HNSW, `width`: how many rows it keeps in sight
+    and asks for, at least; `steps`: after how many rows it gives up.
+    """
 
     exact: bool
+    width: int = WIDTH
     steps: int = 20_000
 
 
@@ -179,7 +185,7 @@ class PgVectorIndex:
         rows = limit * ROWS_A_LISTING
         plan = self.plan(rows, where) if exact is None else Plan(exact)
         if not plan.exact:
-            hits = self._by_hnsw(vector, limit, max(rows, WIDTH), where, plan)
+            hits = self._by_hnsw(vector, limit, max(rows, plan.width), where, plan)
             if hits is not None:
                 return hits
         return self._by_scan(vector, limit, where)
@@ -209,12 +215,13 @@ class PgVectorIndex:
         scanned = in_table * READ
         if by_index:
             scanned = min(scanned, left * LOOKED_UP)
-        walked = max(rows, WIDTH) * in_hnsw / left * PASSED
+        width = min(MOST_WIDTH, max(WIDTH, int(in_hnsw / WIDTH_ONE_IN)))
+        walked = max(rows, width) * in_hnsw / left * PASSED
         if scanned <= max(walked, UNFELT):
             return Plan(exact=True)
         # Where what is near is refused more often than elsewhere it has to walk further, but not
         # so far that the scan would have been cheaper.
-        return Plan(exact=False, steps=int(max(2 * walked, scanned) / PASSED))
+        return Plan(exact=False, width=width, steps=int(max(2 * walked, scanned) / PASSED))
 
     def _estimate(self, cursor: Any, where: Where, of: float) -> float:
         """Return about how many rows `where` leaves, as PostgreSQL's own statistics have it."""
@@ -334,11 +341,17 @@ class PgVectorIndex:
             }
 
     def prepare(self) -> bool:
-        if self.count() < EXACT_BELOW or self._has_hnsw():
+        windows = self.count()
+        if windows < EXACT_BELOW or self._has_hnsw():
             return False
         dimension = EmbeddingModel.objects.get(pk=self.model_id).dimension
         options = ", ".join(f"{name} = {value}" for name, value in HNSW.items())
         with connection.cursor() as cursor:
+            # In memory a build takes a third of the time.
+            cursor.execute("SELECT pg_size_bytes(current_setting('maintenance_work_mem'))")
+            (usual,) = cursor.fetchone()
+            wanted = min(BUILD_MEMORY, windows * (2 * dimension + BUILD_ROW))
+            cursor.execute(f"SET maintenance_work_mem = '{max(usual, wanted) // 1024}kB'")
             # Left behind by a build that was broken off.
             cursor.execute(f"DROP INDEX IF EXISTS {self._hnsw}")
             cursor.execute(
@@ -346,6 +359,7 @@ class PgVectorIndex:
                 f" USING hnsw ((vector::halfvec({dimension})) halfvec_ip_ops)"
                 f" WITH ({options}) WHERE model_id = {self.model_id}"
             )
+            cursor.execute("RESET maintenance_work_mem")
         return True
 
     def drop(self) -> None:
@@ -394,7 +408,7 @@ class PgVectorIndex:
             f" FROM {self._table} r WHERE {condition} ORDER BY r.listing_id, r.window"
         )
         command = f"COPY ({query}) TO STDOUT (FORMAT BINARY)"
-        with connection.cursor() as cursor, cursor.copy(command, values) as copy:
+        with connection.cursor() as cursor, cursor.cursor.copy(command, values) as copy:
             data = b"".join(map(bytes, copy))
         return _parsed(data)
 
