@@ -6,7 +6,9 @@ Tasks take ids, are safe to run twice, and may be lost: `sweep` finds what was m
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 from celery import Task, shared_task
@@ -19,8 +21,8 @@ from redis.exceptions import RedisError
 from accounts.broker import send as send  # also the name by which services find it
 from matchmaking.models import EmbeddingModel
 from matchmaking.retrieval.asking import pack
-from matchmaking.retrieval.encoders import EncoderUnavailable, get_encoder
-from matchmaking.services import assignment, clocks, indexing, matching, training
+from matchmaking.retrieval.encoders import Encoder, EncoderUnavailable, get_encoder
+from matchmaking.services import assignment, clocks, indexing, matching, rematching, training
 from matchmaking.workflow import ModelState
 
 logger = logging.getLogger(__name__)
@@ -29,6 +31,13 @@ logger = logging.getLogger(__name__)
 BATCH = 32
 # Comparing a demand takes a tenth of a second.
 MATCH_BATCH = 8
+# From so many on, one pass over the list costs less than a question each; and so many in a pass:
+# half a minute and some 500 MB.
+MANY, MOST = 60, 1000
+# When the current model was looked up last, its key and its encoder.
+_asked: tuple[float, int, Encoder] | None = None
+# Within these a pass is over, or its worker has died.
+MANY_SECONDS = 300
 # What one sweep hands out at most; the next comes 15 seconds later.
 SWEEP_BATCHES = 40
 
@@ -83,13 +92,28 @@ def match_demands(ids: list[int]) -> None:
 
 
 @shared_task(base=Retrying)
+def match_many() -> None:
+    """Compare the demands that wait in one pass over the list; as long as there are many."""
+    try:
+        waiting = indexing.unmatched("demand", settings.ENGINE_VERSION)
+        stored = rematching.match_many(list(waiting.values_list("pk", flat=True)[:MOST]))
+    finally:
+        _release("match:many")
+    for pk in matching.unexplained(limit=MOST, among=stored):
+        send(explain_demand, pk)
+    send(assign)
+    if stored and waiting[MANY:].exists() and _claim("match:many", MANY_SECONDS):
+        send(match_many)
+
+
+@shared_task(base=Retrying)
 def match_achievements(ids: list[int]) -> None:
     """Compare anew the demands whose lists these achievements enter.
 
     One alone at once. Many at once mostly enter the same lists: those demands are marked, and
     the next sweep compares each of them once.
     """
-    demands = sorted({demand for pk in ids for demand in matching.demands_to_match(pk)})
+    demands = matching.demands_to_match(ids)
     if len(ids) > 1:
         matching.mark_unmatched(demands)
     elif demands:
@@ -106,8 +130,21 @@ def explain_demand(pk: int) -> None:
 @shared_task(base=Retrying)
 def take_back(kind: str, pk: int) -> None:
     """Freeze or replace the matches of a listing that is live no more."""
-    for demand_id in matching.listing_left(kind=kind, listing_id=pk):
-        send(match_demands, [demand_id])
+    demands = matching.listing_left(kind=kind, listing_id=pk)
+    if kind == "achievement":
+        demands = sorted({*demands, *matching.pools_left(pk)})
+    indexing.forget(kind=kind, ids=[pk])
+    if len(demands) > MATCH_BATCH:
+        matching.mark_unmatched(demands)
+    else:
+        for demand_id in demands:
+            send(match_demands, [demand_id])
+
+
+@shared_task(base=Retrying)
+def forget(kind: str, ids: list[int]) -> None:
+    """Take listings that have ended out of the index."""
+    indexing.forget(kind=kind, ids=ids)
 
 
 @shared_task(base=Retrying)
@@ -119,8 +156,24 @@ def assign() -> None:
 @shared_task
 def encode_query(text: str) -> str:
     """Return a question's vector, packed. Asked by pages, see `retrieval.asking`."""
+    model_id, encoder = _asked_model()
+    return pack(model_id, encoder.encode_queries([text])[0])
+
+
+def _asked_model() -> tuple[int, Encoder]:
+    """Return the current model's key and encoder, looked up anew every few seconds.
+
+    Celery closes the connection to the database with each task; making one takes longer than
+    encoding a question. An answer names the model that made it, whichever is current by then.
+    """
+    global _asked
+    known = _asked
+    if known is not None and time.monotonic() - known[0] < settings.MODEL_REFRESH_SECONDS:
+        return known[1], known[2]
     encoder = get_encoder()
-    return pack(indexing.register_model(encoder).pk, encoder.encode_queries([text])[0])
+    model_id = indexing.register_model(encoder).pk
+    _asked = (time.monotonic(), model_id, encoder)
+    return model_id, encoder
 
 
 @shared_task(base=Retrying)
@@ -160,12 +213,20 @@ def sweep() -> None:
         if indexing.statistics_are_old(corpus) and _claim(f"statistics:{corpus}", 300):
             send(rebuild_statistics, corpus)
     engine = settings.ENGINE_VERSION
-    for batch in _batches("match:demand", indexing.unmatched("demand", engine), MATCH_BATCH, 10):
-        send(match_demands, batch)
+    waiting = indexing.unmatched("demand", engine)
+    if waiting[MANY:].exists():
+        if _claim("match:many", MANY_SECONDS):
+            send(match_many)
+    else:
+        for batch in _batches("match:demand", waiting, MATCH_BATCH, 10):
+            send(match_demands, batch)
     for batch in _batches("match:achievement", indexing.unmatched("achievement", engine), BATCH):
         send(match_achievements, batch)
     for kind, pk in matching.left_behind():
         send(take_back, kind, pk)
+    for kind in ("achievement", "demand"):
+        for batch in _batches(f"forget:{kind}", indexing.ended(kind), BATCH):
+            send(forget, kind, batch)
     for pk in matching.unexplained(limit=SWEEP_BATCHES):
         if _claim(f"explain:{pk}", 60):
             send(explain_demand, pk)
@@ -193,3 +254,8 @@ def _claim(name: str, seconds: int) -> bool:
         return bool(cache.add(f"sweep:{name}", True, seconds))
     except (RedisError, OSError):
         return True
+
+
+def _release(name: str) -> None:
+    with suppress(RedisError, OSError):
+        cache.delete(f"sweep:{name}")

@@ -320,6 +320,8 @@ LISTINGS_REFRESH_SECONDS = 1.0
 SEARCHES_PER_MINUTE = env.integer("SEARCHES_PER_MINUTE", 60, minimum=1)
 # Seconds that a page waits for a query's vector before it falls back to words alone.
 QUERY_ENCODE_TIMEOUT = 2.0
+# For how long a worker that encodes questions takes the current model to be still the current one.
+MODEL_REFRESH_SECONDS = 5.0
 
 # --- Celery -----------------------------------------------------------------------------------
 

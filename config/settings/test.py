@@ -13,6 +13,7 @@ ACCOUNT_EMAIL_VERIFICATION = "optional"
 ACCOUNT_RATE_LIMITS = False
 # What a test has just written is counted.
 LISTINGS_REFRESH_SECONDS = 0.0
+MODEL_REFRESH_SECONDS = 0.0
 # Files are served from where they are written; nothing is collected.
 STATIC_ROOT = None
 WHITENOISE_USE_FINDERS = WHITENOISE_AUTOREFRESH = True
