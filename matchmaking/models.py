@@ -453,6 +453,8 @@ class Match(models.Model):
     parts = models.JSONField(default=dict)
     # What each part added to the score; together they are the score. See `ranking.added`.
     added = models.JSONField(default=dict)
+    # Achievements that say the same and stand behind this one in the list; see `retrieval.alike`.
+    alike = ArrayField(models.BigIntegerField(), default=list)
     # What a learned ranker is told of the pair, with "version"; see `retrieval.features`.
     features = models.JSONField(default=dict)
     # Which ranker gave `score`; None: the fixed weights.
