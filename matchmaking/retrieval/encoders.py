@@ -249,7 +249,7 @@ def folder_dimension(folder: Path) -> int | None:
         config = _json(folder / module["path"] / "config.json") or {}
         if kind == "Transformer":
             keys = ("hidden_size", "dim", "d_model", "n_embd")
-            dimension = next((int(config[key]) for key in keys if key in config), None)
+            dimension = next((int(config[key]) for key in keys if config.get(key)), None)
         elif kind == "Pooling":
             width = config.get("embedding_dimension") or config.get("word_embedding_dimension")
             modes = config.get("pooling_mode", "mean")

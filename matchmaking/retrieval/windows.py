@@ -59,6 +59,13 @@ def language_of(text: str) -> str:
     return "zh" if chinese * CHINESE_WIDTH > letters - chinese else "en"
 
 
+def is_foreign(text: str) -> bool:
+    """Say whether most letters are neither Chinese nor plain Latin, but Cyrillic or Hangul, say."""
+    letters = [char for char in text if char.isalpha()]
+    own = sum(char.isascii() or "\u3400" <= char <= "\u9fff" for char in letters)
+    return 2 * own < len(letters)
+
+
 def split_text(text: str, limit: int = WINDOW_WIDTH) -> list[str]:
     """Cut a text into pieces of at most `limit`, at ends of sentences where possible."""
     pieces: list[str] = []
@@ -104,7 +111,9 @@ def listing_windows(
     streams = [stream for stream in streams if stream.text.strip()]
     derived = bool(streams) and repeats(title, streams[0].text)
     head = "\n".join(part for part in (title, summary, "，".join(keywords)) if part.strip())
-    windows = [Window(piece, Tier.PUBLIC, asks=not derived) for piece in split_text(head)]
+    windows = [
+        Window(piece, Tier.PUBLIC, asks=not derived) for piece in split_text(head) if speaks(piece)
+    ]
     # The title leads each piece: a paragraph alone often does not say what it is about.
     lead = "" if derived else title.strip()[:200]
     room = max(WINDOW_WIDTH - width(lead), WINDOW_WIDTH // 2)
@@ -112,5 +121,6 @@ def listing_windows(
         windows += [
             Window(f"{lead}\n{piece}" if lead else piece, stream.tier, stream.asks)
             for piece in split_text(stream.text, room)
+            if speaks(piece)
         ]
-    return [window for window in windows if speaks(window.text)][:MAX_WINDOWS]
+    return windows[:MAX_WINDOWS]
