@@ -38,8 +38,8 @@ def test_the_list_shows_what_each_version_learned_and_which_is_in_use(
         make_ranker_version(number=number, is_active=number == 2, won=number < 3)
     page.get(reverse("ops_rankers"))
 
-    # Session, person, counts of the top bar (6); model, count, page, active, changes
-    with django_assert_num_queries(13):
+    # Session and person, 7 of the top bar; model, count, page, the version in use, its history
+    with django_assert_num_queries(14):
         text = page.get(reverse("ops_rankers")).content.decode()
 
     assert "第 2 版" in text and "使用中" in text
@@ -67,7 +67,7 @@ def test_a_version_is_used_and_every_demand_is_compared_again(page, operator):
 
 
 def test_the_fixed_weights_come_back_in_one_step(page):
-    version = make_ranker_version(is_active=True)
+    version = make_ranker_version(is_active=True, model=indexing.register_model(FakeEncoder()))
 
     page.post(reverse("ops_ranker_fixed"))
 

@@ -8,6 +8,7 @@ from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
 
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import translation
 from tqdm import tqdm
@@ -15,7 +16,7 @@ from tqdm import tqdm
 from matchmaking.evaluation.dataset import BrokenSet, Text, read_judgements, read_set
 from matchmaking.evaluation.metrics import Interval
 from matchmaking.evaluation.scratch import scratch_database
-from matchmaking.retrieval.encoders import EncoderUnavailable, get_encoder
+from matchmaking.retrieval.encoders import EncoderUnavailable, load_encoder
 from matchmaking.retrieval.learning import RankerUnavailable, library
 from matchmaking.services import evaluating, halves, training
 
@@ -26,6 +27,9 @@ class Command(BaseCommand):
         " demands that were held back, and let it rank if it is better. With --set, learn from"
         " half of a judged set's demands instead and compare on the other half; nothing is stored."
     )
+
+    # With --set the configured database may be away.
+    requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(
@@ -97,7 +101,7 @@ class Command(BaseCommand):
             "achievement": read_set(folder, "achievements"),
             "demand": read_set(folder, "demands"),
         }
-        encoder = get_encoder()
+        encoder = load_encoder(settings.EMBEDDING_MODEL)
         # Being asked to stop is no reason to leave a database behind.
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
         with scratch_database():
