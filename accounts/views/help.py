@@ -28,6 +28,7 @@ def help_page(request: PageRequest, template: str) -> HttpResponse:
         template,
         {
             "top_k": settings.MATCH_TOP_K,
+            "floor": round(100 * settings.MATCH_FLOOR),
             "engine_version": settings.ENGINE_VERSION,
             "review_days": settings.REVIEW_WORKING_DAYS,
             "table": [{"part": part, "cells": cells} for part, cells in VISIBILITY],
