@@ -36,7 +36,7 @@ from matchmaking.models import (
 )
 from matchmaking.retrieval import lexical
 from matchmaking.retrieval.centring import PRIOR_WINDOWS
-from matchmaking.retrieval.encoders import BrokenVector, Encoder
+from matchmaking.retrieval.encoders import BrokenVector, Encoder, EncoderUnavailable
 from matchmaking.retrieval.samples import sample_texts
 from matchmaking.retrieval.spelling import latin_words
 from matchmaking.retrieval.statistics import load_statistics
@@ -499,7 +499,11 @@ def ensure_centres(encoder: Encoder) -> None:
     for corpus, languages in sample_texts().items():
         encode = encoder.encode_queries if corpus == "demand" else encoder.encode_passages
         for language, texts in languages.items():
-            prior = np.asarray(encode(texts), dtype=np.float32).mean(axis=0)
+            try:
+                prior = np.asarray(encode(texts), dtype=np.float32).mean(axis=0)
+            except BrokenVector as error:
+                # Plain sentences: a model that cannot read them is of no use for listings.
+                raise EncoderUnavailable(str(error)) from error
             rows.append(
                 Centre(model=model, corpus=corpus, language=language, prior=prior, vector=prior)
             )
