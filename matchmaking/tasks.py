@@ -36,8 +36,11 @@ MATCH_BATCH = 8
 MANY, MOST = 60, 1000
 # When the current model was looked up last, its key and its encoder.
 _asked: tuple[float, int, Encoder] | None = None
-# Within these a pass is over, or its worker has died.
-MANY_SECONDS = 300
+# Within these seconds a pass is over, or its worker has died; the next is no sooner than a while
+# after: an import marks the same demands again and again.
+MANY_SECONDS, PAUSE = 600, 30
+# Achievements that are offered to all demands at once.
+OFFERED = 256
 # What one sweep hands out at most; the next comes 15 seconds later.
 SWEEP_BATCHES = 40
 
@@ -98,11 +101,12 @@ def match_many() -> None:
         waiting = indexing.unmatched("demand", settings.ENGINE_VERSION)
         stored = rematching.match_many(list(waiting.values_list("pk", flat=True)[:MOST]))
     finally:
-        _release("match:many")
+        _release("match:many", PAUSE)
     for pk in matching.unexplained(limit=MOST, among=stored):
         send(explain_demand, pk)
     send(assign)
-    if stored and waiting[MANY:].exists() and _claim("match:many", MANY_SECONDS):
+    if len(stored) == MOST and waiting[MANY:].exists():
+        _release("match:many", MANY_SECONDS)
         send(match_many)
 
 
@@ -213,6 +217,8 @@ def sweep() -> None:
         if indexing.statistics_are_old(corpus) and _claim(f"statistics:{corpus}", 300):
             send(rebuild_statistics, corpus)
     engine = settings.ENGINE_VERSION
+    for batch in _batches("match:achievement", indexing.unmatched("achievement", engine), OFFERED):
+        send(match_achievements, batch)
     waiting = indexing.unmatched("demand", engine)
     if waiting[MANY:].exists():
         if _claim("match:many", MANY_SECONDS):
@@ -220,8 +226,6 @@ def sweep() -> None:
     else:
         for batch in _batches("match:demand", waiting, MATCH_BATCH, 10):
             send(match_demands, batch)
-    for batch in _batches("match:achievement", indexing.unmatched("achievement", engine), BATCH):
-        send(match_achievements, batch)
     for kind, pk in matching.left_behind():
         send(take_back, kind, pk)
     for kind in ("achievement", "demand"):
@@ -256,6 +260,7 @@ def _claim(name: str, seconds: int) -> bool:
         return True
 
 
-def _release(name: str) -> None:
+def _release(name: str, seconds: int) -> None:
+    """Give a claim back, `seconds` from now."""
     with suppress(RedisError, OSError):
-        cache.delete(f"sweep:{name}")
+        cache.set(f"sweep:{name}", True, seconds)

@@ -50,6 +50,7 @@ from matchmaking.retrieval.windows import (
     listing_windows,
     repeats,
 )
+from matchmaking.services import matching
 from matchmaking.workflow import ModelState
 
 logger = logging.getLogger(__name__)
@@ -480,11 +481,38 @@ def rebuild_statistics(corpus: str) -> int:
             batch_size=5000,
         )
         renew_centres(corpus)
+        # All scores move with these figures. Here, so that they cannot change without it; and
+        # below, when the words weigh what they are to weigh.
+        matching.mark_unmatched()
     if abs(average - before) > LENGTH_DRIFT * before:
         _renew_terms(corpus, average)
     if corpus == "achievement":
         _renew_query_terms()
+    matching.mark_unmatched()
     return documents
+
+
+def ended(kind: str) -> QuerySet[Any]:
+    """Return listings that have ended and still stand in the index."""
+    kept = (ListingStatus.PUBLISHED, *matching.MAY_RETURN)
+    return (
+        LISTINGS[kind]
+        .objects.filter(search_index__isnull=False)
+        .exclude(status__in=kept)
+        .order_by("pk")
+    )
+
+
+def forget(*, kind: str, ids: Sequence[int]) -> None:
+    """Take listings that have ended out of the index. One that comes back is indexed anew."""
+    with transaction.atomic():
+        # Held, so that none is published again meanwhile.
+        rows = ended(kind).filter(pk__in=ids).select_for_update(of=("self",), no_key=True)
+        gone = list(rows.values_list("pk", flat=True))
+        for model in EmbeddingModel.objects.exclude(state=ModelState.REMOVED):
+            vector_index(kind, model.pk).remove(gone)
+        encoding_model(kind).objects.filter(listing__in=gone).delete()
+        index_model(kind).objects.filter(pk__in=gone).delete()
 
 
 def ensure_centres(encoder: Encoder) -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from django.conf import settings
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import F
+from django.db.models.functions import Now
 from django.utils import timezone
 
 from accounts.workdays import add_working_days
@@ -24,6 +25,7 @@ from matchmaking.models import (
     Review,
     encoding_model,
 )
+from matchmaking.retrieval.alike import gather
 from matchmaking.retrieval.blocks import reached_demands
 from matchmaking.retrieval.candidates import (
     DEPTH,
@@ -37,7 +39,7 @@ from matchmaking.retrieval.explanation import constraint_grid
 from matchmaking.retrieval.features import FEATURES_VERSION
 from matchmaking.retrieval.learning import rerank
 from matchmaking.retrieval.lexical import term_id
-from matchmaking.retrieval.ranking import MAX_BONUS, Ranked, added, confidence, rank
+from matchmaking.retrieval.ranking import Ranked, added, rank
 from matchmaking.retrieval.statistics import load_statistics
 from matchmaking.retrieval.vectors import Where, vector_index
 from matchmaking.services.evidence import (
@@ -58,14 +60,23 @@ MAY_RETURN = (ListingStatus.SUBMITTED, ListingStatus.NEEDS_INFO, ListingStatus.S
 class Listed(NamedTuple):
     """A demand's best, best first, with their constraint grids.
 
-    `pool`: all that were compared field by field. `pool_score`: the least score of their texts,
+    `alike`: achievements that say the same as one of them, and stand behind it. `pool`: all that
+    were compared field by field. `pool_score`: the least score of their texts,
     None where there were fewer than a pool takes.
     """
 
     ranked: list[Ranked]
     grids: dict[int, list[dict[str, Any]]]
+    alike: dict[int, list[int]]
     pool: list[int]
     pool_score: float | None
+
+
+class Run(NamedTuple):
+    """A demand and what was found for it."""
+
+    demand: Demand
+    listed: Listed
 
 
 class Outcome(NamedTuple):
@@ -97,33 +108,55 @@ def match_demand(*, demand_id: int) -> Outcome | None:
     everything as it should be. A match that a person has touched is never taken away.
     """
     with transaction.atomic():
+        begin_run()
         # Both rows are held while we compare, a tenth of a second. Otherwise a slower run could
         # write an older result over a newer one, or undo what `mark_unmatched` notes meanwhile.
         demand = Demand.objects.select_for_update(no_key=True).filter(pk=demand_id).first()
         index = DemandIndex.objects.select_for_update().filter(listing=demand_id).first()
-        if demand is None or index is None:
-            return None
-        if not demand.is_live or index.version != demand.version:
-            return None
-        if index.disclosure != demand.disclosure:
-            return None
         # Asked once: another model may become the current one while we compare.
         model = EmbeddingModel.objects.current()
-        if model is None or not _is_encoded(demand, model):
+        if demand is None or index is None or model is None or not is_ready(demand, index, model):
             return None
         listed = rank_all(demand, index, model_id=model.pk)
-        compared = AchievementIndex.objects.filter(listing__status=ListingStatus.PUBLISHED).count()
-        outcome = _store(demand, model.pk, listed.ranked, listed.grids)
-        DemandIndex.objects.filter(pk=index.pk).update(
-            matched_version=demand.version,
+        [outcome] = store([Run(demand, listed)], model)
+        note_matched([Run(demand, listed)], model, compared=count_compared())
+    return outcome
+
+
+def is_ready(demand: Demand, index: DemandIndex, model: EmbeddingModel) -> bool:
+    """Say whether words and vectors are those of the demand as it is."""
+    return (
+        demand.is_live
+        and index.version == demand.version
+        and index.disclosure == demand.disclosure
+        and _is_encoded(demand, model)
+    )
+
+
+def count_compared() -> int:
+    """Return how many achievements a run compares with."""
+    return AchievementIndex.objects.filter(listing__status=ListingStatus.PUBLISHED).count()
+
+
+def note_matched(runs: Sequence[Run], model: EmbeddingModel, *, compared: int) -> None:
+    """Note what locked demands were compared with, and what would change their lists."""
+    rows = [
+        DemandIndex(
+            pk=run.demand.pk,
+            matched_version=run.demand.version,
             matched_at=timezone.now(),
             matched_engine=settings.ENGINE_VERSION,
             matched_model=model,
             compared=compared,
-            pool=listed.pool,
-            pool_score=listed.pool_score,
+            pool=run.listed.pool,
+            pool_score=run.listed.pool_score,
         )
-    return outcome
+        for run in runs
+    ]
+    names = ("version", "at", "engine", "model")
+    DemandIndex.objects.bulk_update(
+        rows, [*(f"matched_{name}" for name in names), "compared", "pool", "pool_score"]
+    )
 
 
 def _is_encoded(listing: Listing, model: EmbeddingModel) -> bool:
@@ -149,18 +182,19 @@ def rank_all(
     demand: Demand,
     index: DemandIndex,
     *,
-    pool: int = POOL,
+    pool: int | None = None,
     keep: int | None = None,
     with_floor: bool = True,
     model_id: int | None = None,
 ) -> Listed:
     """Return the best of a demand's candidates, best first, and their constraint grids.
 
-    `pool` of them are compared field by field; `keep` of them (MATCH_TOP_K) above MATCH_FLOOR are
-    returned. An evaluation asks for all, without the floor. `model_id`: whose vectors; by default
-    those of the current model.
+    `pool` of them (POOL) are compared field by field; `keep` of them (MATCH_TOP_K) above MATCH_FLOOR are
+    returned, of those that say the same only the first. An evaluation asks for all, without the
+    floor. `model_id`: whose vectors; by default those of the current model.
     """
     model_id = model_id or current_id()
+    pool = pool or POOL
     candidates = find_candidates(
         "achievement",
         demand_query(index, model_id),
@@ -169,9 +203,32 @@ def rank_all(
         limit=pool,
     )
     achievements = Achievement.objects.in_bulk([candidate.listing_id for candidate in candidates])
+    return rank_pool(
+        demand,
+        candidates,
+        achievements,
+        model_id=model_id,
+        pool=pool,
+        keep=keep,
+        with_floor=with_floor,
+    )
+
+
+def rank_pool(
+    demand: Demand,
+    candidates: Sequence[Candidate],
+    achievements: Mapping[int, Achievement],
+    *,
+    model_id: int,
+    pool: int | None = None,
+    keep: int | None = None,
+    with_floor: bool = True,
+) -> Listed:
+    """Compare a demand's candidates field by field; see `rank_all`."""
     wanted = listing_side(demand)
     grids: dict[int, list[dict[str, Any]]] = {}
     ranked: list[Ranked] = []
+    alike: dict[int, list[int]] = {}
     for candidate in candidates:
         achievement = achievements.get(candidate.listing_id)
         if achievement is None:
@@ -183,84 +240,117 @@ def rank_all(
     ranked = rerank(demand, achievements, ranked, grids, model_id=model_id, pool=POOL)
     if with_floor:
         ranked = [item for item in ranked if item.confidence >= settings.MATCH_FLOOR]
+        places = [item.candidate.listing_id for item in ranked]
+        alike = gather({pk: achievements[pk].title for pk in places}, model_id)
+        behind = {pk for others in alike.values() for pk in others}
+        ranked = [item for item in ranked if item.candidate.listing_id not in behind]
     return Listed(
         ranked[: keep or settings.MATCH_TOP_K],
         grids,
+        alike,
         [candidate.listing_id for candidate in candidates],
-        candidates[-1].score if len(candidates) == pool else None,
+        candidates[-1].score if len(candidates) == (pool or POOL) else None,
     )
 
 
-def _store(
-    demand: Demand,
-    model_id: int,
-    ranked: Sequence[Ranked],
-    grids: dict[int, list[dict[str, Any]]],
-) -> Outcome:
-    """Make the stored matches of a locked demand equal to `ranked`."""
-    ids = [item.candidate.listing_id for item in ranked]
-    # Only what is still live and still what was compared.
-    achievements = {
-        row.pk: row for row in Achievement.objects.live().filter(pk__in=ids).order_by("pk")
-    }
-    versions = dict(AchievementIndex.objects.filter(pk__in=ids).values_list("listing", "version"))
-    revisions = {
-        row.pgh_obj_id: row.pk
-        for row in revision_model("achievement").objects.filter(pgh_obj__in=ids)
-        if achievements.get(row.pgh_obj_id) and row.version == achievements[row.pgh_obj_id].version
-    }
-    demand_revision = revision_model("demand").objects.get(
-        pgh_obj=demand.pk, version=demand.version
-    )
+def store(runs: Sequence[Run], model: EmbeddingModel) -> list[Outcome]:
+    """Make the stored matches of locked demands equal to what runs found for them."""
     rows = Match.objects.select_for_update(of=("self",)).select_related("achievement")
-    known = {match.achievement_id: match for match in rows.filter(demand=demand).order_by("pk")}
-    tokens = telling_words(listing_side(demand))
-    statistics = load_statistics("achievement", tokens)
-    new = kept = 0
-    wanted: set[int] = set()
-    for place, item in enumerate(ranked, start=1):
-        achievement = achievements.get(item.candidate.listing_id)
-        if achievement is None or versions.get(achievement.pk) != achievement.version:
-            continue
-        wanted.add(achievement.pk)
-        match = known.get(achievement.pk)
-        if match is not None and match.status not in (
-            MatchStatus.SUGGESTED,
-            MatchStatus.IN_REVIEW,
-            MatchStatus.SUPERSEDED,
-            MatchStatus.APPROVED,
-        ):
-            continue  # ended: what was decided stays as it was decided
-        fields = {
-            "demand_revision_id": demand_revision.pk,
-            "achievement_revision_id": revisions[achievement.pk],
-            "engine": settings.ENGINE_VERSION,
-            "model_id": model_id,
-            "score": item.score,
-            "rank": place,
-            "confidence": item.confidence,
-            "parts": item.parts,
-            "added": added(item),
-            "features": {"version": FEATURES_VERSION, **item.features},
-            "ranker_id": item.ranker,
-            **evidence(
-                demand=demand,
-                achievement=achievement,
-                asked=tokens,
-                grid=grids[achievement.pk],
-                weight=lambda word: statistics.idf(term_id(word)),
-            ),
-            "is_frozen": False,
-        }
-        if match is None:
-            match = Match.objects.create(demand=demand, achievement=achievement, **fields)
-            _log(match, MatchEvent.Verb.SUGGESTED, before="")
-            new += 1
-            continue
-        kept += 1
-        _update(match, fields)
-    replaced = sum(_supersede(match) for pk, match in known.items() if pk not in wanted)
-    return Outcome(new, kept, replaced)
+    known: dict[int, dict[int, Match]] = {run.demand.pk: {} for run in runs}
+    for match in rows.filter(demand__in=list(known)).order_by("pk"):
+        known[match.demand_id][match.achievement_id] = match
+    ids = {item.candidate.listing_id for run in runs for item in run.listed.ranked}
+    # Only what is still live and still what was compared.
+    achievements = Achievement.objects.live().in_bulk(ids)
+    live = achievements | {
+        pk: match.achievement
+        for matches in known.values()
+        for pk, match in matches.items()
+        if match.achievement.is_live
+    }
+    indexed = AchievementIndex.objects.filter(pk__in=list(live)).values_list(
+        "listing", "version", "disclosure"
+    )
+    compared = {
+        pk
+        for pk, version, disclosure in indexed
+        if (version, disclosure) == (live[pk].version, live[pk].disclosure)
+    }
+    revisions = _revisions("achievement", achievements.values())
+    demand_revisions = _revisions("demand", [run.demand for run in runs])
+    asked = {run.demand.pk: telling_words(listing_side(run.demand)) for run in runs}
+    statistics = load_statistics("achievement", set().union(*asked.values()))
+    outcomes = []
+    fresh: list[Match] = []
+    for demand, listed in runs:
+        new = kept = 0
+        wanted: set[int] = set()
+        for place, item in enumerate(listed.ranked, start=1):
+            pk = item.candidate.listing_id
+            stored = known[demand.pk].get(pk)
+            achievement = achievements.get(pk)
+            if achievement is None or pk not in compared:
+                continue
+            wanted.add(pk)
+            if stored is not None and stored.status not in (
+                MatchStatus.SUGGESTED,
+                MatchStatus.IN_REVIEW,
+                MatchStatus.SUPERSEDED,
+                MatchStatus.APPROVED,
+            ):
+                continue  # ended: what was decided stays as it was decided
+            fields = {
+                "demand_revision_id": demand_revisions[demand.pk],
+                "achievement_revision_id": revisions[pk],
+                "engine": settings.ENGINE_VERSION,
+                "model_id": model.pk,
+                "score": item.score,
+                "rank": place,
+                "confidence": item.confidence,
+                "parts": item.parts,
+                "added": added(item),
+                "alike": listed.alike.get(pk, []),
+                "features": {"version": FEATURES_VERSION, **item.features},
+                "ranker_id": item.ranker,
+                **evidence(
+                    demand=demand,
+                    achievement=achievement,
+                    asked=asked[demand.pk],
+                    grid=listed.grids[pk],
+                    weight=lambda word: statistics.idf(term_id(word)),
+                ),
+                "is_frozen": False,
+            }
+            if stored is None:
+                fresh.append(Match(demand=demand, achievement=achievement, **fields))
+                new += 1
+                continue
+            kept += 1
+            _update(stored, fields)
+        # What is live but not indexed as it is now waits for a run of its own.
+        gone = [
+            match
+            for pk, match in known[demand.pk].items()
+            if pk not in wanted and (pk in compared or pk not in live)
+        ]
+        outcomes.append(Outcome(new, kept, sum(map(_supersede, gone))))
+    Match.objects.bulk_create(fresh, batch_size=500)
+    MatchEvent.objects.bulk_create(
+        MatchEvent(match=match, verb=MatchEvent.Verb.SUGGESTED, after=match.status)
+        for match in fresh
+    )
+    return outcomes
+
+
+def _revisions(kind: str, listings: Iterable[Listing]) -> dict[int, int]:
+    """Return the key of the revision that has each listing's present text."""
+    versions = {listing.pk: listing.version for listing in listings}
+    rows = revision_model(kind).objects.filter(pgh_obj__in=list(versions))
+    return {
+        listing: pk
+        for pk, listing, version in rows.values_list("pk", "pgh_obj", "version")
+        if versions[listing] == version
+    }
 
 
 def _update(match: Match, fields: dict[str, Any]) -> None:
@@ -349,10 +439,18 @@ def demands_to_match(achievement_ids: Sequence[int]) -> list[int]:
     ids = list(ready.order_by("pk").values_list("pk", flat=True))
     if model is None or not ids:
         return []
+    AchievementIndex.objects.filter(pk__in=ids).update(offered_at=Now())
+    let_runs_end()
     found = reached_demands(ids, model.pk) | pools_with(ids)
     standing = Match.objects.open().filter(achievement__in=ids)
     found.update(standing.values_list("demand", flat=True))
     return sorted(found)
+
+
+def pools_left(achievement_id: int) -> list[int]:
+    """Return the live demands that compared an achievement which has left since."""
+    let_runs_end()
+    return sorted(pools_with([achievement_id]))
 
 
 def pools_with(achievement_ids: Sequence[int]) -> set[int]:
@@ -363,13 +461,36 @@ def pools_with(achievement_ids: Sequence[int]) -> set[int]:
     return set(pools.values_list("pk", flat=True))
 
 
-def mark_unmatched(demand_ids: Sequence[int]) -> None:
-    """Have the next sweep compare these demands again."""
+def mark_unmatched(demand_ids: Sequence[int] | None = None) -> None:
+    """Have the next sweep compare these demands again; without ids all of them."""
+    rows = DemandIndex.objects.select_for_update().order_by("pk")
+    if demand_ids is not None:
+        rows = rows.filter(pk__in=demand_ids)
     with transaction.atomic():
         # In one order, so that two that mark the same demands do not dead-lock.
-        rows = DemandIndex.objects.select_for_update().filter(pk__in=demand_ids).order_by("pk")
         marked = list(rows.values_list("pk", flat=True))
-        DemandIndex.objects.filter(pk__in=marked).update(matched_version=0)
+        DemandIndex.objects.filter(pk__in=marked).update(matched_version=0, marks=F("marks") + 1)
+
+
+# --- Who has changed what runs see --------------------------------------------------------------
+
+_RUNS = "matchmaking.runs"
+
+
+def begin_run() -> None:
+    """Note, until the transaction ends, that a run reads the lists and will store what it found.
+
+    Whoever has changed a list asks the stored pools which demands it matters to. A run that began
+    before has not seen the change, and its pool is not stored yet: `let_runs_end` waits for it.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock_shared(hashtext(%s))", [_RUNS])
+
+
+def let_runs_end() -> None:
+    """Wait for the runs that may not have seen what was committed just now."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtext(%s))", [_RUNS])
 
 
 def mark_offered(achievement_ids: Sequence[int]) -> None:
@@ -415,7 +536,8 @@ def listing_left(*, kind: str, listing_id: int) -> list[int]:
     """Take a listing's matches back after it left publication.
 
     While it is being changed they are frozen; after it ended, what no person has touched and
-    what still waits is replaced. Return the demands that lost a suggestion and have room again.
+    what still waits is replaced. Return the demands that lost a suggestion; those that merely
+    compared it are told by `pools_with`.
     """
     # The listing first, as runs do; held, so that it does not come back while we freeze.
     rows = (Demand if kind == "demand" else Achievement).objects.select_for_update(no_key=True)
@@ -467,8 +589,7 @@ def left_behind(*, limit: int = 200) -> list[tuple[str, int]]:
     return found
 
 
-def unexplained(*, limit: int) -> list[int]:
+def unexplained(*, limit: int, among: Sequence[int] | None = None) -> list[int]:
     """Return demands with open matches whose sentence pairs have not been found yet."""
-    return list(
-        _unexplained().order_by("demand").values_list("demand", flat=True).distinct()[:limit]
-    )
+    rows = _unexplained() if among is None else _unexplained().filter(demand__in=among)
+    return list(rows.order_by("demand").values_list("demand", flat=True).distinct()[:limit])

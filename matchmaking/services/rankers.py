@@ -14,6 +14,7 @@ from accounts.models import User
 from matchmaking.models import DemandIndex, EmbeddingModel, RankerChange, RankerVersion
 from matchmaking.retrieval.features import FEATURES_VERSION
 from matchmaking.retrieval.learning import Ranker, RankerUnavailable, load
+from matchmaking.services import matching
 from matchmaking.services.indexing import current_model
 
 # Demands that are marked with one statement.
@@ -110,9 +111,9 @@ def _mark_all_unmatched() -> None:
     """
     last = 0
     while True:
-        rows = DemandIndex.objects.select_for_update().filter(pk__gt=last).order_by("pk")
+        rows = DemandIndex.objects.filter(pk__gt=last).order_by("pk")
         marked = list(rows.values_list("pk", flat=True)[:AT_ONCE])
         if not marked:
             return
-        DemandIndex.objects.filter(pk__in=marked, matched_version__gt=0).update(matched_version=0)
+        matching.mark_unmatched(marked)
         last = marked[-1]

@@ -13,6 +13,7 @@ from catalog.models import Achievement, Demand
 from catalog.services import publishing
 from matchmaking import tasks
 from matchmaking.models import AchievementIndex, DemandIndex, Match, MatchEvent, Review
+from matchmaking.retrieval.blocks import best_achievements, reached_demands
 from matchmaking.retrieval.candidates import Filters, find_candidates
 from matchmaking.retrieval.ranking import confidence
 from matchmaking.retrieval.searching import search
@@ -190,7 +191,7 @@ def test_only_the_best_are_kept(run, settings):
     assert run(demand).new == 3
 
     assert list(Match.objects.order_by("rank").values_list("rank", flat=True)) == [1, 2, 3]
-    assert DemandIndex.objects.get().last_score == Match.objects.get(rank=3).score
+    assert len(DemandIndex.objects.get().pool) == 5
 
 
 def test_what_is_below_the_floor_is_nobody_s_business(run, settings):
@@ -205,7 +206,7 @@ def test_what_is_below_the_floor_is_nobody_s_business(run, settings):
     assert matching.match_demand(demand_id=demand.pk) == matching.Outcome(0, 1, 1)
 
     assert suggested(demand) == [near]
-    assert DemandIndex.objects.get().last_score == 0.0
+    assert DemandIndex.objects.get().pool_score is None
 
 
 @pytest.mark.django_db(transaction=True)
@@ -415,8 +416,8 @@ def test_a_new_achievement_enters_the_demands_list(eager, publish, run):
     assert not indexing.unmatched("achievement", ENGINE).exists()
 
 
-def test_a_new_achievement_enters_a_full_list_only_if_it_is_better(encoder, run, settings):
-    settings.MATCH_TOP_K = 2
+def test_a_new_achievement_enters_a_full_list_only_if_it_is_better(encoder, run, monkeypatch):
+    monkeypatch.setattr(matching, "POOL", 2)
     demand = make_demand()
     for _ in range(2):
         make_achievement()
@@ -427,8 +428,8 @@ def test_a_new_achievement_enters_a_full_list_only_if_it_is_better(encoder, run,
     )
     index_all(encoder)
 
-    assert matching.demands_to_match(better.pk) == [demand.pk]
-    assert matching.demands_to_match(worse.pk) == []
+    assert matching.demands_to_match([better.pk]) == [demand.pk]
+    assert matching.demands_to_match([worse.pk]) == []
 
 
 def test_an_achievement_with_a_long_text_is_weighed_by_its_best_part(encoder, run, settings):
@@ -442,7 +443,7 @@ def test_an_achievement_with_a_long_text_is_weighed_by_its_best_part(encoder, ru
     )
     index_all(encoder)
 
-    assert matching.demands_to_match(long.pk) == [demand.pk]
+    assert matching.demands_to_match([long.pk]) == [demand.pk]
     matching.match_demand(demand_id=demand.pk)
     assert suggested(demand) == [long]
 
@@ -453,7 +454,7 @@ def test_ones_own_demands_are_not_asked(encoder):
     achievement = make_achievement(owner=owner)
     index_all(encoder)
 
-    assert matching.demands_to_match(achievement.pk) == []
+    assert matching.demands_to_match([achievement.pk]) == []
 
 
 def test_many_achievements_at_once_mark_the_demands_for_one_run(encoder, run):
@@ -626,15 +627,21 @@ def test_a_pair_has_the_same_score_from_either_end(encoder):
         for demand in demands
         for found in find_candidates(
             "achievement",
-            matching.demand_query(DemandIndex.objects.get(listing=demand)),
+            matching.demand_query(DemandIndex.objects.get(listing=demand), model.pk),
             Filters(model_id=model.pk, exclude_owner=demand.owner_id),
         )
     }
-    backward = {
-        (found.listing_id, achievement.pk): found.score
-        for achievement in Achievement.objects.all()
-        for found in matching.asking_demands(AchievementIndex.objects.get(listing=achievement))
-    }
+    together = best_achievements([demand.pk for demand in demands], model.pk, limit=60)
+    many = {(pk, one.listing_id): one.score for pk, found in together.items() for one in found}
+    backward = {}
+    for score in sorted({*forward.values()}):
+        # What reaches a score and what does not: a pool's last one, just below and just above.
+        for step in (-1e-4, 1e-4):
+            DemandIndex.objects.update(pool_score=score + step)
+            for achievement in Achievement.objects.all():
+                for pk in reached_demands([achievement.pk], model.pk):
+                    backward[pk, achievement.pk] = score + step
 
+    assert many == pytest.approx(forward, abs=1e-4)
     assert len(forward) == len(backward) == 20
-    assert backward == pytest.approx(forward, abs=1e-3)
+    assert backward == pytest.approx(forward, abs=2e-4)
