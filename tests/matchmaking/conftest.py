@@ -12,6 +12,8 @@ def encoder(monkeypatch, settings):
     Its cosines between strangers are 0, the real model's some 0.8: the floor is not for them.
     """
     settings.MATCH_FLOOR = 0.0
+    # The factories' achievements read alike, and are meant as several: see test_alike.
+    monkeypatch.setattr("matchmaking.retrieval.alike.SAME", 2.0)
     fake = FakeEncoder()
     monkeypatch.setattr("matchmaking.tasks.get_encoder", lambda: fake)
     return fake
