@@ -8,6 +8,7 @@ Metrics based on the Bootstrap").
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -103,4 +104,4 @@ def gain(before: Mapping[str, float], after: Mapping[str, float], *, seed: int =
 
 
 def _dcg(grades: Sequence[int]) -> float:
-    return sum((2.0**grade - 1) / np.log2(at + 1) for at, grade in enumerate(grades, start=1))
+    return sum((2.0**grade - 1) / math.log2(at + 1) for at, grade in enumerate(grades, start=1))

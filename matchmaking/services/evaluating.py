@@ -79,3 +79,11 @@ def run(progress: Progress) -> Iterator[tuple[str, str, float]]:
         for item in listed.ranked:
             yield row.listing.external_id, keys[item.candidate.listing_id], item.score
         progress(1)
+
+
+def rankings(progress: Progress) -> dict[str, list[str]]:
+    """Return {demand: achievements, best first} of everything that was loaded."""
+    found: dict[str, list[str]] = {}
+    for demand, achievement, _score in run(progress):
+        found.setdefault(demand, []).append(achievement)
+    return found

@@ -155,7 +155,7 @@ def test_a_second_model_s_vectors_lie_beside_the_first_s(encoder):
     assert not indexing.unencoded("demand", second).exists()
     assert list(DemandVector.objects.exclude(model=second).order_by("pk").values()) == before
     added = DemandVector.objects.filter(model=second)
-    assert {len(row.vector.to_list()) for row in added} == {48}
+    assert {len(row.vector) for row in added} == {48}
     assert not stale(demand).exists()
     indexing.prepare(kind="demand", ids=[demand.pk], model=second, encoder=other)
     assert len(other.encoded) == 2
