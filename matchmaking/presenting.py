@@ -30,7 +30,7 @@ from accounts.workdays import working_days_left
 from catalog.details import Group, detail_groups, has_more
 from catalog.disclosure import RULES, Hidden, closed, shown, stricter, tier_of
 from catalog.files import FileList, files_for
-from catalog.indicators import Indicator, display
+from catalog.indicators import NBSP, Indicator, display
 from catalog.industries import industry_name
 from catalog.leaks import own_names
 from catalog.models import AchievementNeed, CooperationMode, Exclusivity, IpExpectation
@@ -824,7 +824,8 @@ def advice_lines(match: Match, reader: Reader) -> list[Advice]:
 
 def _advice_text(advice: Mapping[str, Any], row: dict[str, Any]) -> str:
     """Put one remedy into words; `row` is its row of the grid, without what is closed."""
-    stated, asked = stated_text(row), requirement_text(row)
+    # "now 0.5 cm", where the table says "= 0.5 cm"
+    stated, asked = stated_text(row).removeprefix(f"={NBSP}"), requirement_text(row)
     match advice["code"]:
         case "reach":
             figures = {"stated": stated, "asked": asked, "by": _amount(advice)}
