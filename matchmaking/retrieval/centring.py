@@ -29,8 +29,8 @@ CHANCE = 0.04
 
 def load_centres(kind: str, model_id: int | None) -> dict[str, Vectors]:
     """Return the centre of each language of a list under a model."""
-    rows = Centre.objects.filter(corpus=kind, model=model_id)
-    return {row.language: np.array(row.vector, dtype=np.float32) for row in rows}
+    rows = Centre.objects.filter(corpus=kind, model=model_id).values_list("language", "vector")
+    return {language: np.array(vector, dtype=np.float32) for language, vector in rows}
 
 
 def centred(
