@@ -31,11 +31,16 @@ class Pairs:
 
 @dataclass(frozen=True)
 class Half:
-    """What came of one halving: `inner` is the cross validation on the half that was learned
-    from, by which it would be promoted; `outer` is the comparison on the other half."""
+    """What came of one halving.
+
+    `inner`: the cross validation on the half that was learned from, by which the ranker would be
+    promoted. `learned`: the ranker on the other half, promoted or not; `outer`: what readers of
+    the other half would see, which is the fixed weights' order where it was not promoted.
+    """
 
     demands: int
     inner: Comparison
+    learned: Comparison
     outer: Comparison
 
 
@@ -83,10 +88,9 @@ def run(pairs: Pairs, *, seed: int) -> Half:
     inner = cross_validate(learned_from)
     other = judged.only(~mine)
     fixed = by_demand(other, other.fixed)
-    if not inner.won:
-        return Half(len(chosen), inner, compare(fixed, fixed))
     ranker = fit(learned_from)
     scores = other.fixed.copy()
     seen = pairs.found[~mine]
     scores[seen] = ranker.order(other.features[seen], other.fixed[seen])
-    return Half(len(chosen), inner, compare(fixed, by_demand(other, scores)))
+    learned = compare(fixed, by_demand(other, scores))
+    return Half(len(chosen), inner, learned, learned if inner.won else compare(fixed, fixed))

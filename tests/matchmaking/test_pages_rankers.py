@@ -34,8 +34,9 @@ def test_a_new_platform_says_that_the_fixed_weights_rank(page):
 def test_the_list_shows_what_each_version_learned_and_which_is_in_use(
     page, django_assert_num_queries
 ):
+    model = indexing.register_model(FakeEncoder())
     for number in range(1, 4):
-        make_ranker_version(number=number, is_active=number == 2, won=number < 3)
+        make_ranker_version(number=number, model=model, is_active=number == 2, won=number < 3)
     page.get(reverse("ops_rankers"))
 
     # Session and person, 7 of the top bar; model, count, page, the version in use, its history

@@ -112,22 +112,25 @@ class Command(BaseCommand):
             with _bar("matching", len(texts["demand"])) as bar:
                 pairs = halves.collect(judgements, bar.update)
         self._say(
-            f"{'half':>5} {'learned from':>14} {'within it':>26} {'on the other half: fixed':>26}"
-            f" {'learned':>8} {'difference':>32}"
+            f"{'half':>4}  {'within the half learned from':32}  {'learned, on the other half':32}"
+            f"  {'promoted':8}  other half: fixed, then"
         )
         for number in range(seed, seed + count):
             half = halves.run(pairs, seed=number)
-            inner, outer = half.inner.difference, half.outer
             self._say(
-                f"{number:>5} {half.demands:>6} demands"
-                f" {inner.mean:+.4f} ({inner.low:+.4f} to {inner.high:+.4f})"
-                f" {outer.fixed.mean:>26.4f} {outer.learned.mean:>8.4f}"
-                f" {outer.difference.mean:+.4f} ({outer.difference.low:+.4f} to"
-                f" {outer.difference.high:+.4f}){'' if half.inner.won else '  not promoted'}"
+                f"{number:>4}  {_signed(half.inner.difference):32}"
+                f"  {_signed(half.learned.difference):32}"
+                f"  {'yes' if half.inner.won else 'no':8}"
+                f"  {half.outer.fixed.mean:.4f}, {half.outer.learned.mean:.4f}"
+                f" of {half.outer.demands} demands"
             )
 
     def _say(self, sentence: str) -> None:
         self.stdout.write(sentence)
+
+
+def _signed(figure: Interval) -> str:
+    return f"{figure.mean:+.4f} ({figure.low:+.4f} to {figure.high:+.4f})"
 
 
 def _bar(what: str, total: int) -> Any:
