@@ -41,7 +41,7 @@ from catalog.models import (
 )
 from catalog.words import words
 from matchmaking.models import Match
-from matchmaking.retrieval.explanation import constraint_grid, sentence_pairs
+from matchmaking.retrieval.explanation import advice, constraint_grid, sentence_pairs
 from matchmaking.services import indexing, matching
 from matchmaking.workflow import MatchStatus, ReviewStatus
 from tests.api import Program
@@ -197,10 +197,13 @@ def _evidence(demand: Demand, achievement: Achievement, terms: list[str]) -> dic
         opened.append(matching.listing_side(whole))
     encoder = FakeEncoder()
     return {
-        "grid": constraint_grid(*opened, start=timezone.localdate()),
+        "grid": (grid := constraint_grid(*opened, start=timezone.localdate())),
+        "advice": advice(grid),
         "pairs": sentence_pairs(*opened, encoder.encode_queries, words, k=20, floor=0.0),
         "terms": terms,
+        "confidence": 0.62,
         "parts": {"meaning": 0.8, "words": 0.4, "indicators": 0.7, "trl": 1.0, "money": 0.5},
+        "added": {"meaning": 0.5, "words": 0.3, "indicators": 0.03, "trl": 0.04, "money": 0.0},
     }
 
 

@@ -728,7 +728,7 @@ def _from_texts(
 ) -> _Claim | None:
     """Return the figure that stands nearest behind the indicator's name, in any sentence."""
     best: tuple[tuple[float, int, int], _Passage, _Mention, Quantity] | None = None
-    end = _ONE_END.search(required.name)
+    one_end = _ONE_END.search(required.name)
     for order, passage in enumerate(passages):
         fitting = fitting_in(required, passage)
         if not fitting:
@@ -739,7 +739,9 @@ def _from_texts(
             if not _speaks_of(required.name, passage.folded, mention):
                 continue
             quantity = _belonging(required, passage, mention, fitting)
-            if quantity is None or (end and not _of_end(end, passage, mention, quantity)):
+            if quantity is None:
+                continue
+            if one_end and not _of_end(one_end, passage, mention, quantity):
                 continue
             distance = abs(quantity.start - mention.end)
             key = (-round(mention.coverage, 3), distance, order)

@@ -43,8 +43,9 @@ class Progress(NamedTuple):
     problem: str
 
 
-def _model(kind: str) -> type[Any]:
-    return Demand if kind == "demand" else Achievement
+def _live(kind: str) -> QuerySet[Any]:
+    found: QuerySet[Any] = (Demand if kind == "demand" else Achievement).objects.live()
+    return found
 
 
 def unmatched_listings(kind: str) -> QuerySet[Any]:
@@ -53,7 +54,7 @@ def unmatched_listings(kind: str) -> QuerySet[Any]:
         listing=OuterRef("pk"), matched_version=OuterRef("version"), problem=""
     )
     useful = Match.objects.filter(status__in=USEFUL, **{kind: OuterRef("pk")})
-    return _model(kind).objects.live().filter(Exists(done), ~Exists(useful))
+    return _live(kind).filter(Exists(done), ~Exists(useful))
 
 
 def unmet_by(unmet: QuerySet[Any], field: str, letters: int) -> list[tuple[str, int]]:
@@ -70,12 +71,12 @@ def unmet_by(unmet: QuerySet[Any], field: str, letters: int) -> list[tuple[str, 
 def unreadable_listings(kind: str) -> QuerySet[Any]:
     """Return live listings whose text cannot be compared."""
     broken = index_model(kind).objects.filter(listing=OuterRef("pk"), version=OuterRef("version"))
-    return _model(kind).objects.live().filter(Exists(broken.exclude(problem="")))
+    return _live(kind).filter(Exists(broken.exclude(problem="")))
 
 
 def progress(kind: str, ids: Sequence[int]) -> dict[int, Progress]:
     """Return how far the engine is with the live ones of these listings; three queries."""
-    live = dict(_model(kind).objects.live().filter(pk__in=ids).values_list("pk", "version"))
+    live = dict(_live(kind).filter(pk__in=ids).values_list("pk", "version"))
     rows = index_model(kind).objects.filter(pk__in=live, version=F("listing__version"))
     indexes = {row.pk: row for row in rows.defer("terms", "member_terms", "public_terms")}
     counts: dict[int, Counter[str]] = {pk: Counter() for pk in live}

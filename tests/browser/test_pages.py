@@ -227,6 +227,7 @@ PAGES: dict[str, tuple[Visited, ...]] = {
         Visited("/ops/managers/"),
         Visited(lambda world: f"/ops/managers/{world.applicant.manager_profile.pk}/"),
         Visited("/ops/listings/"),
+        Visited("/ops/unmet/"),
         Visited("/ops/assignments/"),
         Visited(lambda world: f"/ops/assignments/{world.offered.number}/"),
         Visited("/ops/audit/"),
