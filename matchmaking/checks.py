@@ -110,3 +110,41 @@ def _check_pgvector(alias: str) -> list[CheckMessage]:
 
 def _parsed(version: str) -> tuple[int, ...]:
     return tuple(int(part) for part in re.findall(r"\d+", version)[:2])
+
+
+@register(Tags.database, "matchmaking")
+def check_current_model(
+    app_configs: Any, databases: Sequence[str] | None = None, **kwargs: Any
+) -> list[CheckMessage]:
+    """EMBEDDING_MODEL is for a new platform; one that has a model keeps it until it is switched."""
+    messages: list[CheckMessage] = []
+    for alias in databases or ():
+        if connections[alias].vendor != "postgresql":
+            continue
+        with connections[alias].cursor() as cursor:
+            # Before the migration that brings the column there is nothing to say.
+            cursor.execute(
+                "SELECT EXISTS (SELECT FROM pg_attribute"
+                " WHERE attrelid = to_regclass('matchmaking_embeddingmodel')"
+                " AND attname = 'source' AND NOT attisdropped)"
+            )
+            if not cursor.fetchone()[0]:
+                continue
+            cursor.execute(
+                "SELECT name, left(revision, 12), source FROM matchmaking_embeddingmodel"
+                " WHERE state = 'current' AND source NOT IN ('', %s)",
+                [settings.EMBEDDING_MODEL],
+            )
+            rows: list[tuple[str, str, str]] = cursor.fetchall()
+        for name, revision, source in rows:
+            messages.append(
+                Warning(
+                    f"EMBEDDING_MODEL names {settings.EMBEDDING_MODEL}, but database {alias} works"
+                    f" with {name}@{revision} from {source}, and goes on with it.",
+                    hint="To go over to the other one: python manage.py embedding_models add"
+                    f" {settings.EMBEDDING_MODEL} (docs/operations.md, “Another model”). Otherwise"
+                    f" set EMBEDDING_MODEL to {source}.",
+                    id="matchmaking.W002",
+                )
+            )
+    return messages

@@ -3,8 +3,10 @@ import subprocess
 import sys
 
 import pytest
+from django.db import connection
 
 from matchmaking import checks
+from matchmaking.models import EmbeddingModel
 
 
 def make_model_folder(folder, *, hidden=384, pooling=None, dense=None):
@@ -219,3 +221,40 @@ def test_the_checks_load_no_library_of_the_model(settings):
     )
 
     assert result.stdout.strip() == "set()"
+
+
+@pytest.mark.django_db
+def test_a_setting_that_names_another_model_than_the_current_one_is_a_warning(settings):
+    settings.EMBEDDING_MODEL = "someone/better-model"
+    EmbeddingModel.objects.create(
+        name="mine", revision="1", dimension=8, source="var/models/mine", state="current"
+    )
+
+    [warning] = checks.check_current_model(None, databases=["default"])
+
+    assert warning.id == "matchmaking.W002" and not warning.is_serious()
+    assert "works with mine@1 from var/models/mine" in warning.msg
+    assert "embedding_models add someone/better-model" in warning.hint
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    "state_and_source", [("current", "the same"), ("current", ""), ("ready", "another")]
+)
+def test_a_setting_that_agrees_with_the_current_model_passes(settings, state_and_source):
+    settings.EMBEDDING_MODEL = "the same"
+    state, source = state_and_source
+    EmbeddingModel.objects.create(
+        name="mine", revision="1", dimension=8, source=source, state=state
+    )
+
+    assert checks.check_current_model(None, databases=["default"]) == []
+    assert checks.check_current_model(None) == []
+
+
+@pytest.mark.django_db
+def test_before_its_table_is_migrated_the_current_model_is_not_asked_for():
+    with connection.cursor() as cursor:
+        cursor.execute("DROP TABLE matchmaking_embeddingmodel CASCADE")
+
+    assert checks.check_current_model(None, databases=["default"]) == []
