@@ -23,6 +23,7 @@ from tests.factories import (
     make_member,
     make_operator,
     make_organization,
+    make_ranker_version,
     make_review,
     make_user,
 )
@@ -103,6 +104,7 @@ def world() -> World:
         demand=demand, achievement=make_achievement(owner=other), status=MatchStatus.IN_REVIEW
     )
     make_review(match=taken_on, manager=manager, status=ReviewStatus.ACCEPTED)
+    make_ranker_version(is_active=True)
     reviewed = {"demand": demand, "manager": manager}
     return World(
         enterprise=enterprise,
@@ -231,6 +233,9 @@ PAGES: dict[str, tuple[Visited, ...]] = {
         Visited("/ops/assignments/"),
         Visited(lambda world: f"/ops/assignments/{world.offered.number}/"),
         Visited("/ops/audit/"),
+        Visited("/ops/rankers/"),
+        Visited("/ops/rankers/1/"),
+        Visited("/ops/rankers/fixed/"),
     ),
 }
 
