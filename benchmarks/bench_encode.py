@@ -110,7 +110,11 @@ def main() -> None:
     options = parser.parse_args()
 
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.dev")
+    os.environ.setdefault("LOG_LEVEL", "WARNING")
+    import django
     from django.conf import settings
+
+    django.setup()
 
     from matchmaking.retrieval.encoders import load_encoder, model_path, silence_transformers
 
