@@ -295,7 +295,7 @@ EMBEDDING_MODEL = env.text("EMBEDDING_MODEL", str(VAR_DIR / "models" / "multilin
 EMBEDDING_DIMENSION = env.integer("EMBEDDING_DIMENSION", 384, minimum=1, maximum=4000)
 MATCH_TOP_K = env.integer("MATCH_TOP_K", 20, minimum=1, maximum=200)
 # A pair of less confidence than this (0 to 1) is not worth a manager's time.
-MATCH_FLOOR = env.decimal("MATCH_FLOOR", 0.2)
+MATCH_FLOOR = env.decimal("MATCH_FLOOR", 0.1)
 # Stored with each match; raise it when a change of the engine should re-match everything.
 ENGINE_VERSION = "3"
 # At most this many matches of one demand are with managers at a time, so that every demand has

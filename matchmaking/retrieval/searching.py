@@ -25,9 +25,9 @@ from matchmaking.retrieval.statistics import load_statistics
 from matchmaking.retrieval.windows import is_foreign, language_of
 
 # A listing is about a question from this centred cosine on.
-RELEVANT = 0.25
-# To a question in a script that has no centre of its own: there what is right has 0.13 to 0.25 and
-# what means nothing at all up to 0.14 (24 questions in six languages, on `samples.json`).
+RELEVANT = 0.2
+# To a question in a script that has no centre of its own: there what is right has 0.12 to 0.39 and
+# what means nothing at all up to 0.15 (docs/retrieval.md, a reader's search).
 RELEVANT_FOREIGN = 0.15
 # And when it is not much further from the question than the nearest one.
 NEAR_BEST = 0.2
