@@ -22,6 +22,7 @@ from accounts.broker import send as send  # also the name by which services find
 from matchmaking.models import EmbeddingModel
 from matchmaking.retrieval.asking import pack
 from matchmaking.retrieval.encoders import Encoder, EncoderUnavailable, get_encoder
+from matchmaking.retrieval.vectors import vector_index
 from matchmaking.services import assignment, clocks, indexing, matching, rematching, training
 from matchmaking.workflow import ModelState
 
@@ -208,11 +209,11 @@ def sweep() -> None:
     for kind in ("achievement", "demand"):
         for batch in _batches(f"embed:{kind}", indexing.stale(kind, model), BATCH):
             send(embed_listings, kind, batch)
-    for waiting in EmbeddingModel.objects.filter(state=ModelState.READY):
+    for other in EmbeddingModel.objects.filter(state=ModelState.READY):
         for kind in ("achievement", "demand"):
-            rows = indexing.unencoded(kind, waiting)
-            for batch in _batches(f"prepare:{waiting.pk}:{kind}", rows, BATCH):
-                send(prepare_listings, waiting.pk, kind, batch)
+            rows = indexing.unencoded(kind, other)
+            for batch in _batches(f"prepare:{other.pk}:{kind}", rows, BATCH):
+                send(prepare_listings, other.pk, kind, batch)
     for corpus in ("achievement", "demand"):
         if indexing.statistics_are_old(corpus) and _claim(f"statistics:{corpus}", 300):
             send(rebuild_statistics, corpus)
@@ -239,8 +240,11 @@ def sweep() -> None:
 
 @shared_task(ignore_result=True)
 def rebuild_statistics(corpus: str) -> None:
-    """Count a corpus's words again."""
+    """Count a corpus's words again. A list that has grown long gets its index for vectors too."""
     indexing.rebuild_statistics(corpus)
+    model = indexing.current_model()
+    if model is not None:
+        vector_index(corpus, model.pk).prepare()
 
 
 def _batches(name: str, rows: QuerySet[Any], size: int, seconds: int = 60) -> Iterator[list[int]]:

@@ -71,19 +71,24 @@ def index(kind: str, encoder: Encoder, progress: Progress) -> None:
         progress(done)
 
 
-def run(progress: Progress) -> Iterator[tuple[str, str, float]]:
-    """Yield (demand, achievement, score) for every demand, best first, to `DEPTH`."""
+def run(progress: Progress, *, model_id: int | None = None) -> Iterator[tuple[str, str, float]]:
+    """Yield (demand, achievement, score) for every demand, best first, to `DEPTH`.
+
+    By the vectors of a model that has encoded everything, the current one by default.
+    """
     keys = dict(Achievement.objects.values_list("pk", "external_id"))
     for row in DemandIndex.objects.select_related("listing").order_by("pk"):
-        listed = rank_all(row.listing, row, pool=DEPTH, keep=DEPTH, with_floor=False)
+        listed = rank_all(
+            row.listing, row, pool=DEPTH, keep=DEPTH, with_floor=False, model_id=model_id
+        )
         for item in listed.ranked:
             yield row.listing.external_id, keys[item.candidate.listing_id], item.score
         progress(1)
 
 
-def rankings(progress: Progress) -> dict[str, list[str]]:
-    """Return {demand: achievements, best first} of everything that was loaded."""
+def rankings(progress: Progress, *, model_id: int) -> dict[str, list[str]]:
+    """Return {demand: achievements, best first} of everything that was loaded; see `run`."""
     found: dict[str, list[str]] = {}
-    for demand, achievement, _score in run(progress):
+    for demand, achievement, _score in run(progress, model_id=model_id):
         found.setdefault(demand, []).append(achievement)
     return found

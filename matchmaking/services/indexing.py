@@ -102,12 +102,13 @@ def current_model() -> EmbeddingModel | None:
 
 def _as_it_is(kind: str, model: EmbeddingModel | None) -> QuerySet[Any]:
     """Return, inside a query over listings, what a model has encoded of a listing as it is."""
-    return encoding_model(kind).objects.filter(
+    rows: QuerySet[Any] = encoding_model(kind).objects.filter(
         listing=OuterRef("pk"),
         model=model,
         version=OuterRef("version"),
         disclosure=OuterRef("disclosure"),
     )
+    return rows
 
 
 def unencoded(kind: str, model: EmbeddingModel | None) -> QuerySet[Any]:

@@ -1,12 +1,13 @@
 """From one language model to another: built beside, switched at once, and back as fast."""
 
 import threading
+from contextlib import contextmanager
 
 import numpy as np
 import pytest
 from django.core.cache import cache
 from django.core.management import CommandError, call_command
-from django.db import connection
+from django.db import connection, transaction
 from django.urls import reverse
 
 from accounts.permissions import Tier
@@ -740,8 +741,16 @@ JUDGED = {
 }
 
 
-@pytest.mark.django_db(transaction=True)
-def test_two_models_are_compared_on_a_judged_set(machine, tmp_path, capsys):
+@contextmanager
+def scratch():
+    """An empty database for the time of the block; the real one: test_evaluation.py."""
+    with transaction.atomic():
+        yield
+        transaction.set_rollback(True)
+
+
+def test_two_models_are_compared_on_a_judged_set(machine, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(embedding_models, "scratch_database", scratch)
     for name, content in JUDGED.items():
         (tmp_path / name).write_text(content, encoding="utf8")
     indexing.register_model(machine.by_revision["1"])

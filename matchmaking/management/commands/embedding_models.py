@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 from argparse import ArgumentParser, ArgumentTypeError
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from matchmaking.evaluation.dataset import BrokenSet, Text, read_judgements, rea
 from matchmaking.evaluation.scratch import scratch_database
 from matchmaking.models import EmbeddingModel
 from matchmaking.retrieval.encoders import Encoder, EncoderUnavailable, get_encoder
-from matchmaking.services import evaluating, upgrading
+from matchmaking.services import evaluating, indexing, upgrading
 from matchmaking.services.upgrading import Paced, UpgradeRefused
 from matchmaking.workflow import ModelState
 
@@ -147,14 +147,14 @@ class Command(BaseCommand):
             )
             for folder in set
         ]
-        both = (get_encoder(current), get_encoder(model)) if sets else ()
+        both = [get_encoder(one) for one in (current, model) if sets]
         self.stdout.write(
             f"{'':<24}{'measure':<10}{'demands':>8}  {'now':>7}  {'then':>7}  difference (95 %)"
         )
         self._on_decisions(current, model)
         for folder, judged, texts in sets:
             before, after = (
-                metrics.measure(_ranked(texts, encoder, folder.name), judged) for encoder in both
+                metrics.measure(ranked, judged) for ranked in _ranked(texts, both, folder.name)
             )
             for name in before:
                 self._row(folder.name, name, before[name], after[name])
@@ -212,15 +212,25 @@ class Command(BaseCommand):
         self.stdout.write(f"{count:,} vectors of {name} are removed, with their index.")
 
 
-def _ranked(texts: Mapping[str, list[Text]], encoder: Encoder, name: str) -> dict[str, list[str]]:
-    """Run the engine over a set with one model, in a database of its own."""
+def _ranked(
+    texts: Mapping[str, list[Text]], both: Sequence[Encoder], name: str
+) -> list[dict[str, list[str]]]:
+    """Run the engine over a set with each of two models, in a database of its own."""
+    first, second = both
     with scratch_database():
         for kind, rows in texts.items():
             evaluating.load(rows, kind)
-            with _bar(f"{name}: {kind}s, {encoder.name}", len(rows)) as bar:
-                evaluating.index(kind, encoder, bar.update)
-        with _bar(f"{name}: matching, {encoder.name}", len(texts["demand"])) as bar:
-            return evaluating.rankings(bar.update)
+            with _bar(f"{name}: {kind}s, {first.name}", len(rows)) as bar:
+                evaluating.index(kind, first, bar.update)
+        model = indexing.register_model(second)
+        with _bar(f"{name}: {second.name}", upgrading.progress(model).total) as bar:
+            for done in upgrading.build(model, second, batch=BATCH):
+                bar.update(done)
+        found = []
+        for one in (indexing.register_model(first), model):
+            with _bar(f"{name}: matching, {one.name}", len(texts["demand"])) as bar:
+                found.append(evaluating.rankings(bar.update, model_id=one.pk))
+        return found
 
 
 def _number(parser: ArgumentParser) -> None:
