@@ -667,12 +667,17 @@ def _as_rate(required: Indicator) -> Indicator:
     return replace(required, name=name or required.name, unit=unit)
 
 
+def _row_unit(row: Indicator, required: Indicator) -> str:
+    """Return the unit of a row, by the period of its name where a rate is asked for."""
+    return row.unit if comparable(row.unit, required.unit) else _per_period(row.unit, row.name)
+
+
 def _from_rows(required: Indicator, achievement: Side) -> _Claim | None:
     """Return the best-named of the achievement's own indicators that can be compared."""
     best: tuple[float, int] | None = None
     for number, row in enumerate(achievement.indicators):
         likeness = name_similarity(required.name, row.name)
-        unit = _per_period(row.unit, row.name)
+        unit = _row_unit(row, required)
         if likeness < NAME_FLOOR or not _may_compare(unit, required.unit):
             continue
         if best is None or likeness > best[0]:
@@ -680,7 +685,7 @@ def _from_rows(required: Indicator, achievement: Side) -> _Claim | None:
     if best is None:
         return None
     row = achievement.indicators[best[1]]
-    unit = _per_period(row.unit, row.name)
+    unit = _row_unit(row, required)
     judgement = _judge_in_units(required, row.op, row.value, row.high, unit)
     if judgement is None:
         return None

@@ -333,6 +333,7 @@ def ops_assignments(request: UserRequest) -> HttpResponse:
                 "match": match,
                 "review": held,
                 "because": presenting.assigned_because(held) if held else "",
+                "grade": presenting.grade_of(match),
                 "may_reassign": match.status in (MatchStatus.SUGGESTED, MatchStatus.IN_REVIEW),
             }
         )

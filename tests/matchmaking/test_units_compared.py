@@ -149,6 +149,24 @@ BOTH_WAYS = [
     ("电阻率 ≤ 2 μΩ·cm", "电阻率 1.8×10⁻⁸ Ω·m", MET),
     ("转速 ≥ 3000 r/min", "转速 60 转/秒", MET),
     ("倾角 ≤ 1°", "倾角 30′", MET),
+    ("装机 ≥ 1 万千瓦", "装机 12 兆瓦", MET),
+    ("热值 ≥ 20 MJ/kg", "热值 5500 大卡/千克", MET),
+    ("油耗 ≤ 8 L/100km", "油耗 7.5 升/百公里", MET),
+    ("排放浓度 ≤ 10 mg/Nm³", "排放浓度 8 mg/m³", MET),
+    ("误码率 ≤ 1e-6", "误码率 5×10⁻⁷", MET),
+    ("温升 ≤ 20 K", "温升 36 °F", MET),
+    ("产能 ≥ 5000 吨", "年产能 6000 吨", MET),
+    # English.
+    ("working temperature -40 to 85 °C", "The working temperature is -30 to 70 °C", MET),
+    ("operating temperature ≤ -40 °C", "Operating temperature down to -50 °C", MET),
+    ("cycle life ≥ 100000 cycles", "The cycle life is 10^5 cycles", MET),
+    ("throughput ≥ 100 pcs/h", "The throughput is 2 pcs per minute", MET),
+    ("pressure ≥ 10 MPa", "Pressure of 1,500 psi", MET),
+    ("lifetime ≥ 3 years", "Lifetime of 40 months", MET),
+    ("weight ≤ 2 t", "Weight 4,000 lb", MET),
+    ("moisture ≤ 5 ‰", "Moisture of 0.4 %", MET),
+    ("accuracy ≤ 0.05 mm", "Accuracy of ±30 μm", MET),
+    ("accuracy ≤ 0.05 mm", "Accuracy better than 20 μm", MET),
 ]
 
 
@@ -170,6 +188,7 @@ OTHER_UNITS = [
     ("氨氮浓度 ≤ 5 mg/L", "氨氮浓度 0.3 %", "0.3", "%"),
     ("转速 ≥ 3000 r/min", "转速 50 Hz", "50", "Hz"),
     ("厚度 ≥ 10", "厚度 12 mm", "12", "mm"),
+    ("unit cost ≤ 10 USD", "The unit cost is 50 yuan", "50", "CNY"),
 ]
 
 
