@@ -5,7 +5,8 @@ from __future__ import annotations
 import signal
 import sys
 from argparse import ArgumentParser, ArgumentTypeError
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -116,13 +117,11 @@ class Command(BaseCommand):
         )
 
     def _build(self, *, model: EmbeddingModel, rate: float | None, batch: int, **_: Any) -> None:
-        # Being asked to stop is no reason to leave a lock behind.
-        signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
         encoder = get_encoder(model)
         if rate:
             encoder = Paced(encoder, rate)
         seen = upgrading.progress(model)
-        with _bar(f"{model}", seen.total, seen.done) as bar:
+        with _stoppable(), _bar(f"{model}", seen.total, seen.done) as bar:
             for done in upgrading.build(model, encoder, batch=batch):
                 bar.update(done)
         model.refresh_from_db()
@@ -153,9 +152,9 @@ class Command(BaseCommand):
         )
         self._on_decisions(current, model)
         for folder, judged, texts in sets:
-            before, after = (
-                metrics.measure(ranked, judged) for ranked in _ranked(texts, both, folder.name)
-            )
+            with _stoppable():
+                ranked = _ranked(texts, both, folder.name)
+            before, after = (metrics.measure(one, judged) for one in ranked)
             for name in before:
                 self._row(folder.name, name, before[name], after[name])
 
@@ -231,6 +230,16 @@ def _ranked(
             with _bar(f"{name}: matching, {one.name}", len(texts["demand"])) as bar:
                 found.append(evaluating.rankings(bar.update, model_id=one.pk))
         return found
+
+
+@contextmanager
+def _stoppable() -> Iterator[None]:
+    """Being asked to stop is no reason to leave a lock or a database behind."""
+    before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _number(parser: ArgumentParser) -> None:
