@@ -14,6 +14,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, TypeVar
 
@@ -156,10 +157,19 @@ def closed(
     kind: str, disclosure: Mapping[str, str], tier: Tier, *, names: bool = False
 ) -> frozenset[str]:
     """Return the keys of what a reader of `tier` must not learn; `names`: who knows the owner."""
+    return _closed(kind, tuple(sorted(disclosure.items())), tier, names)
+
+
+# Listings by the thousand are compared, most of them under the usual tiers.
+@lru_cache(maxsize=4096)
+def _closed(
+    kind: str, disclosure: tuple[tuple[str, str], ...], tier: Tier, names: bool
+) -> frozenset[str]:
+    chosen = dict(disclosure)
     return frozenset(
         key
         for key, rule in RULES[kind].items()
-        if tier_of(kind, key, disclosure) > tier
+        if tier_of(kind, key, chosen) > tier
         or (rule.names and not names and tier < Tier.INTRODUCED)
     )
 

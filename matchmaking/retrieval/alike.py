@@ -50,6 +50,11 @@ def gather(titles: Mapping[int, str], model_id: int) -> dict[int, list[int]]:
     return behind
 
 
+def with_twins(titles: Mapping[int, str]) -> set[int]:
+    """Return the achievements that another one may stand behind, or be in front of."""
+    return {pk for pair in _titles_alike(titles) for pk in pair}
+
+
 def same(ours: NDArray[np.float32], theirs: NDArray[np.float32]) -> bool:
     """Say whether two texts mean the same, by their centred windows (n, d) and (m, d)."""
     cosines = ours @ theirs.T

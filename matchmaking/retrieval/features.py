@@ -63,9 +63,10 @@ def describe(
     *,
     pool: int,
 ) -> list[dict[str, float]]:
-    """Return the features of each of a demand's candidates, in the order of `ranked`.
+    """Return the features of those of a demand's candidates that have a grid, in their order.
 
-    `ranked` is scored by the fixed weights. Places and margins are those among the `pool` best by
+    `ranked` is scored by the fixed weights; one without a grid has at most that score, and less
+    than all that are kept. Places and margins are those among the `pool` best by
     text, however many there are: an evaluation that looks deeper measures the same.
     """
     if not ranked:
@@ -88,6 +89,8 @@ def describe(
     demand_length = _length(demand)
     rows: list[dict[str, float]] = []
     for at, item in enumerate(ranked):
+        if item.candidate.listing_id not in grids:
+            continue
         achievement = achievements[item.candidate.listing_id]
         offered = _pairs(achievement.title)
         shared = len(asked & offered)

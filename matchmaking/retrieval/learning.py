@@ -233,10 +233,13 @@ def rerank(
 ) -> list[Ranked]:
     """Return a demand's candidates with their features, in the order of the version in use.
 
+    Those without a grid are left out.
+
     `ranked` comes from the fixed weights, best first, and stays as it is where they rank. `pool`:
     see `features.describe`.
     """
     rows = describe(demand, achievements, ranked, grids, pool=pool)
+    ranked = [item for item in ranked if item.candidate.listing_id in grids]
     ranked = [replace(item, features=row) for item, row in zip(ranked, rows, strict=True)]
     if (found := active(model_id)) is None or not ranked:
         return ranked

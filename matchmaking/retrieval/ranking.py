@@ -29,6 +29,9 @@ FIELD_WEIGHTS = {
     "region": 0.025,
 }
 
+# Parts that are known without the constraint grid.
+_WITHOUT_GRID = ("industry", "region")
+
 # Between two languages shared words are a few names and figures, and the lexical leg has next to
 # nothing to say. What it adds to a pair of one language is this share of what meaning adds (on the
 # demo's pairs whose meaning is near, 0.5 to 0.9), and so much is taken as said.
@@ -68,11 +71,26 @@ def rank(
         "words": round(min(1.0, candidate.lexical), 4),
         **{name: round(part, 4) for name, part in fields.items()},
     }
-    unheard = 0.0
-    if _language(demand.title) != _language(achievement.title):
-        unheard = round(FOREIGN * max(candidate.dense, 0.0), 5)
+    unheard = _unheard(demand, achievement, candidate)
     score = round(candidate.score + unheard + bonus, 5)
     return Ranked(candidate, score, confidence(score), parts, unheard=unheard)
+
+
+def _unheard(demand: Listing, achievement: Listing, candidate: Candidate) -> float:
+    if _language(demand.title) == _language(achievement.title):
+        return 0.0
+    return round(FOREIGN * max(candidate.dense, 0.0), 5)
+
+
+def at_most(*, demand: Listing, achievement: Listing, candidate: Candidate) -> float:
+    """Return what the score of `rank` does not exceed, whatever the grid says."""
+    known = field_parts(demand, achievement, [])
+    fields = sum(
+        weight * (known.get(name, 0.5 if name in _WITHOUT_GRID else 1.0) - 0.5)
+        for name, weight in FIELD_WEIGHTS.items()
+    )
+    # Rounded, a score may be this much more.
+    return candidate.score + _unheard(demand, achievement, candidate) + fields + 2e-5
 
 
 @lru_cache(maxsize=20_000)

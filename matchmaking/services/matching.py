@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import heapq
+import json
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -25,7 +28,7 @@ from matchmaking.models import (
     Review,
     encoding_model,
 )
-from matchmaking.retrieval.alike import gather
+from matchmaking.retrieval.alike import gather, with_twins
 from matchmaking.retrieval.blocks import reached_demands
 from matchmaking.retrieval.candidates import (
     DEPTH,
@@ -37,9 +40,16 @@ from matchmaking.retrieval.candidates import (
 from matchmaking.retrieval.encoders import Encoder
 from matchmaking.retrieval.explanation import constraint_grid
 from matchmaking.retrieval.features import FEATURES_VERSION
-from matchmaking.retrieval.learning import rerank
+from matchmaking.retrieval.learning import active, rerank
 from matchmaking.retrieval.lexical import term_id
-from matchmaking.retrieval.ranking import Ranked, added, rank
+from matchmaking.retrieval.ranking import (
+    Ranked,
+    added,
+    at_most,
+    confidence,
+    least_score,
+    rank,
+)
 from matchmaking.retrieval.statistics import load_statistics
 from matchmaking.retrieval.vectors import Where, vector_index
 from matchmaking.services.evidence import (
@@ -189,7 +199,7 @@ def rank_all(
 ) -> Listed:
     """Return the best of a demand's candidates, best first, and their constraint grids.
 
-    `pool` of them (POOL) are compared field by field; `keep` of them (MATCH_TOP_K) above MATCH_FLOOR are
+    `pool` of them (POOL) are compared field by field; `keep` (MATCH_TOP_K) above MATCH_FLOOR are
     returned, of those that say the same only the first. An evaluation asks for all, without the
     floor. `model_id`: whose vectors; by default those of the current model.
     """
@@ -224,18 +234,37 @@ def rank_pool(
     keep: int | None = None,
     with_floor: bool = True,
 ) -> Listed:
-    """Compare a demand's candidates field by field; see `rank_all`."""
+    """Compare a demand's candidates field by field; see `rank_all`.
+
+    Best texts come first. What cannot enter the list any more, whatever its fields say, is not
+    looked at. A learned ranker is told of all of them.
+    """
     wanted = listing_side(demand)
+    keep = keep or settings.MATCH_TOP_K
+    is_fixed = active(model_id) is None
+    floor = least_score(settings.MATCH_FLOOR) if with_floor else -math.inf
+    there = [one for one in candidates if one.listing_id in achievements]
+    # These may stand behind one another, and leave a place to the next.
+    twins = with_twins({one.listing_id: achievements[one.listing_id].title for one in there})
+    # Scores that would be kept so far, the least first.
+    best: list[float] = []
     grids: dict[int, list[dict[str, Any]]] = {}
     ranked: list[Ranked] = []
     alike: dict[int, list[int]] = {}
-    for candidate in candidates:
-        achievement = achievements.get(candidate.listing_id)
-        if achievement is None:
+    for candidate in there:
+        achievement = achievements[candidate.listing_id]
+        most = at_most(demand=demand, achievement=achievement, candidate=candidate)
+        is_full = len(best) >= keep + len(twins) and candidate.listing_id not in twins
+        if is_fixed and (most < floor or (is_full and most < best[0])):
+            ranked.append(Ranked(candidate, most, confidence(most), {}))
             continue
         grid = constraint_grid(wanted, listing_side(achievement), start=timezone.localdate())
         grids[achievement.pk] = grid
-        ranked.append(rank(demand=demand, achievement=achievement, candidate=candidate, grid=grid))
+        item = rank(demand=demand, achievement=achievement, candidate=candidate, grid=grid)
+        ranked.append(item)
+        heapq.heappush(best, item.score)
+        if len(best) > keep + len(twins):
+            heapq.heappop(best)
     ranked.sort(key=lambda item: (-item.score, item.candidate.listing_id))
     ranked = rerank(demand, achievements, ranked, grids, model_id=model_id, pool=POOL)
     if with_floor:
@@ -245,7 +274,7 @@ def rank_pool(
         behind = {pk for others in alike.values() for pk in others}
         ranked = [item for item in ranked if item.candidate.listing_id not in behind]
     return Listed(
-        ranked[: keep or settings.MATCH_TOP_K],
+        ranked[:keep],
         grids,
         alike,
         [candidate.listing_id for candidate in candidates],
@@ -365,6 +394,11 @@ def _update(match: Match, fields: dict[str, Any]) -> None:
     if changed_texts:
         # Sentence pairs of other texts would be quotes that stand nowhere.
         fields = {**fields, "pairs": [], "explained_at": None}
+    is_superseded = match.status == MatchStatus.SUPERSEDED
+    if not (is_superseded or was_frozen) and all(
+        _same(getattr(match, name), value) for name, value in fields.items()
+    ):
+        return
     for name, value in fields.items():
         setattr(match, name, value)
     names = [name.removesuffix("_id") for name in fields]
@@ -379,6 +413,13 @@ def _update(match: Match, fields: dict[str, Any]) -> None:
         _log(match, MatchEvent.Verb.SUGGESTED, before=before)
     elif was_frozen:
         _log(match, MatchEvent.Verb.UNFROZEN, before=before)
+
+
+def _same(stored: Any, found: Any) -> bool:
+    """Say whether a value is as it is stored; JSON has lists for tuples, and words for keys."""
+    if isinstance(found, dict | list):
+        return bool(stored == json.loads(json.dumps(found)))
+    return bool(stored == found)
 
 
 def _thaw(match: Match) -> list[str]:

@@ -386,3 +386,18 @@ def test_own_achievements_are_not_found_in_a_pass(encoder):
     rematching.match_many([demand.pk])
 
     assert Match.objects.get().achievement == other
+
+
+@pytest.mark.parametrize("floor", [0.0, 0.05, 0.3])
+def test_what_need_not_be_looked_at_would_not_have_been_kept(town, settings, monkeypatch, floor):
+    settings.MATCH_FLOOR = floor
+    monkeypatch.setattr(matching, "POOL", 8)
+    index = DemandIndex.objects.order_by("pk")[0]
+    looked = matching.rank_all(index.listing, index)
+    monkeypatch.setattr(matching, "at_most", lambda **_: 9.0)
+
+    everything = matching.rank_all(index.listing, index)
+
+    assert len(looked.grids) <= len(everything.grids) == 8
+    assert looked.ranked == everything.ranked
+    assert looked.pool == everything.pool
