@@ -7,8 +7,14 @@ import pytest
 
 from catalog.workflow import END_REASONS, ListingStatus, actor_of
 from catalog.workflow import MOVES as LISTING_MOVES
+from matchmaking.workflow import (
+    MODEL_MOVES,
+    REVIEW_MOVES,
+    MatchStatus,
+    ModelState,
+    ReviewStatus,
+)
 from matchmaking.workflow import MOVES as MATCH_MOVES
-from matchmaking.workflow import REVIEW_MOVES, MatchStatus, ReviewStatus
 
 TEXT = (Path(__file__).resolve().parent.parent / "docs" / "workflow.md").read_text("utf-8")
 PEOPLE = {"owner", "reviewer", "manager", "side", "operator", "clock", "engine"}
@@ -17,6 +23,7 @@ WORKFLOWS = [
     ("Listing", LISTING_MOVES, ListingStatus),
     ("Match", MATCH_MOVES, MatchStatus),
     ("Review", REVIEW_MOVES, ReviewStatus),
+    ("Language model", MODEL_MOVES, ModelState),
 ]
 
 
