@@ -324,11 +324,12 @@ def has_graph(model: ModelFolder) -> bool:
 
 
 def _digests(folder: Path) -> dict[str, str]:
-    return {
-        path.name: _file_digest(path).hex()
-        for path in sorted(folder.iterdir())
-        if path.is_file() and path.name != "manifest.json"
-    }
+    found = {}
+    for path in sorted(folder.iterdir()):
+        if path.is_file() and path.name != "manifest.json":
+            with path.open("rb") as file:
+                found[path.name] = hashlib.file_digest(file, "sha256").hexdigest()
+    return found
 
 
 def ensure_graph(model: ModelFolder) -> Path:
@@ -689,6 +690,15 @@ def get_encoder(model: EmbeddingModel | None = None) -> Encoder:
                 source = model.source or settings.EMBEDDING_MODEL
                 expected = f"the platform has it with {model.dimension}"
                 _held[key] = _load(source, key, model.dimension, expected)
+                if model.state == ModelState.CURRENT and source != settings.EMBEDDING_MODEL:
+                    logger.warning(
+                        "EMBEDDING_MODEL names %s, which changes nothing: the platform works with"
+                        " %s from %s. To go over: manage.py embedding_models add %s",
+                        settings.EMBEDDING_MODEL,
+                        model,
+                        source,
+                        settings.EMBEDDING_MODEL,
+                    )
     return _held[key]
 
 

@@ -10,7 +10,10 @@ import pytest
 from django.conf import settings as django_settings
 
 from matchmaking.retrieval import encoders
+from matchmaking.retrieval.centring import centred
 from matchmaking.retrieval.encoders import BrokenVector, EncoderUnavailable
+from matchmaking.retrieval.samples import sample_texts
+from matchmaking.retrieval.windows import language_of
 from tests.fakes import FakeEncoder
 
 # One xdist worker loads the model for all tests here.
@@ -151,6 +154,71 @@ def test_a_processor_without_8_bit_products_still_encodes(encoder, monkeypatch):
     assert groups == [encoders.ACTIVATION_GROUP, 0]
     [theirs] = encoder.encode_passages([FITTING])
     assert ours @ theirs > 0.99
+
+
+# Four questions in each language, and the place of the right one among our samples.
+FOREIGN = {
+    "Russian": [
+        ("Порошок алюминиевого сплава для 3D-печати", 0),
+        ("Очистка сточных вод с высоким содержанием аммония", 4),
+        ("Вакцина против поноса поросят", 16),
+        ("Рекуперация лития из аккумуляторов", 37),
+    ],
+    "Japanese": [
+        ("3Dプリンター用の高強度アルミ合金粉末", 0),
+        ("高濃度アンモニア廃水の処理", 4),
+        ("子豚の下痢ワクチン", 16),
+        ("使用済み電池からリチウムを回収する", 37),
+    ],
+    "Korean": [
+        ("3D 프린팅용 고강도 알루미늄 합금 분말", 0),
+        ("고농도 암모니아 폐수 처리", 4),
+        ("새끼 돼지 설사 백신", 16),
+        ("폐배터리에서 리튬 회수", 37),
+    ],
+    "Arabic": [
+        ("مسحوق سبائك الألومنيوم للطباعة ثلاثية الأبعاد", 0),
+        ("معالجة مياه الصرف عالية الأمونيا", 4),
+        ("لقاح ضد إسهال الخنازير الصغيرة", 16),
+        ("استعادة الليثيوم من البطاريات المستعملة", 37),
+    ],
+    "Thai": [
+        ("ผงโลหะผสมอะลูมิเนียมสำหรับการพิมพ์สามมิติ", 0),
+        ("การบำบัดน้ำเสียแอมโมเนียสูง", 4),
+        ("วัคซีนป้องกันท้องร่วงในลูกหมู", 16),
+        ("การนำลิเธียมกลับมาใช้จากแบตเตอรี่เก่า", 37),
+    ],
+    "French": [
+        ("Poudre d'alliage d'aluminium pour fabrication additive", 0),
+        ("Traitement des eaux usées riches en ammonium", 4),
+        ("Vaccin contre la diarrhée des porcelets", 16),
+        ("Récupération du lithium des batteries usagées", 37),
+    ],
+}
+
+
+def test_questions_in_six_languages_find_what_they_mean(encoder):
+    samples = sample_texts()
+    stored, asking = {}, {}
+    for written in ("zh", "en"):
+        stored[written] = encoder.encode_passages(samples["achievement"][written])
+        asking[written] = encoder.encode_queries(samples["demand"][written]).mean(axis=0)
+    rows = centred(
+        np.concatenate([stored["zh"], stored["en"]]),
+        ["zh"] * 24 + ["en"] * 24,
+        {written: vectors.mean(axis=0) for written, vectors in stored.items()},
+    )
+    questions = [question for of in FOREIGN.values() for question in of]
+    texts = [text for text, _place in questions]
+    asked = centred(encoder.encode_queries(texts), [language_of(text) for text in texts], asking)
+
+    cosines = asked @ rows.T
+    right = np.array([place for _text, place in questions])
+    own = cosines[np.arange(len(right)), right]
+    ranks = 1 + (cosines > own[:, None]).sum(axis=1)
+
+    # 14 and 22 of 24; the next best are about the same thing, such as another vaccine.
+    assert (ranks == 1).sum() >= 12 and (ranks <= 2).sum() >= 21
 
 
 # --- What it refuses
