@@ -50,6 +50,9 @@ bench: setup ## Run every benchmark at a small size
 		echo "== $$file"; $(PY) -m benchmarks.$$(basename $$file .py); \
 	done
 
+bench-rematch: setup ## 1,000 demands against 100,000 achievements in one pass
+	$(PY) -m benchmarks.bench_rematch --demands 1000 --achievements 100000 $(ARGS)
+
 bench-%: setup ## Run one benchmark: bench-encode; ARGS="..." passes options to it
 	$(PY) -m benchmarks.bench_$(subst -,_,$*) $(ARGS)
 

@@ -32,6 +32,8 @@ LANGUAGES = ("zh", "en")
 EXACT_BELOW_ROWS = 10_000
 # Rows of a longer list that a reader's words are scored on, at some 3 µs each.
 POSTINGS = 4_000
+# The same for a comparison: a fifth of a list of 100,000.
+POSTINGS_COMPARED = 20_000
 # The same where a reader's filters leave few of these rows, which the index finds out.
 POSTINGS_NAMED = 20_000
 # Candidates of each leg that are scored in full.
@@ -287,8 +289,8 @@ def _lexical_leg(
 ) -> dict[int, float]:
     """Return the listings that hold most of the words, with their scores.
 
-    For a comparison every row is scored. A reader's search looks, where the list is long, at
-    those rows alone that hold one of the words that weigh most; see `_heaviest`.
+    Where the list is long, only rows that hold one of the words that weigh most are scored; see
+    `_heaviest`. A comparison looks at more of them than a reader waits for.
     """
     # Of any model: words are the same, and while all is encoded anew they are what can be found.
     where, values = live_condition(kind, filters)
@@ -308,6 +310,11 @@ def _lexical_leg(
             )
             values = [words, *([] if named is None else [named]), POSTINGS, *values]
         elif words:
+            where += " AND r.term_ids && %s::int[]"
+            values.append(words)
+    else:
+        words, too_common = _heaviest(cursor, kind, terms, POSTINGS_COMPARED)
+        if words and not too_common:
             where += " AND r.term_ids && %s::int[]"
             values.append(words)
     query = sparse_vector(terms)
