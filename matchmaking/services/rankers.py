@@ -28,7 +28,7 @@ class RankerRefused(Exception):
 def refusal(version: RankerVersion, model: EmbeddingModel | None) -> str:
     """Return why a version cannot be used with the vectors of `model`, "" if it can."""
     if not version.won:
-        return _("It was not better than the fixed weights.")
+        return _("It was not surely better than the fixed weights.")
     if version.features_version != FEATURES_VERSION:
         return _("The engine describes matches in another way since it was trained.")
     if model is None or version.model_id != model.pk:

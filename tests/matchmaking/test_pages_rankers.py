@@ -45,7 +45,7 @@ def test_the_list_shows_what_each_version_learned_and_which_is_in_use(
 
     assert "第 2 版" in text and "使用中" in text
     assert "214 / 40" in text and "0.050" in text
-    assert "没有胜过固定权重" in text
+    assert "没有明显胜过固定权重" in text
 
 
 def test_a_version_is_used_and_every_demand_is_compared_again(page, operator):
@@ -83,7 +83,7 @@ def test_the_fixed_weights_come_back_in_one_step(page):
 @pytest.mark.parametrize(
     ("fields", "sentence"),
     [
-        ({"won": False, "trees": ""}, "没有胜过固定权重"),
+        ({"won": False, "trees": ""}, "没有明显胜过固定权重"),
         ({"features_version": 999}, "匹配特征已经改变"),
     ],
 )
