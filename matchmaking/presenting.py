@@ -374,7 +374,7 @@ _VERDICT_LABELS = {
     "partly": gettext_lazy("Partly met"),
     "unmet": gettext_lazy("Not met"),
     "unknown": gettext_lazy("Not stated"),
-    "units": gettext_lazy("In another unit"),
+    "units": gettext_lazy("Other unit"),
     "closed": gettext_lazy("Closed to you"),
 }
 _VERDICT_ICONS = {
