@@ -4,6 +4,7 @@ import threading
 from contextlib import contextmanager
 
 import numpy as np
+import pghistory
 import pytest
 from django.core.cache import cache
 from django.core.management import CommandError, call_command
@@ -98,7 +99,10 @@ def built():
 
 
 def edit(listing, **fields):
+    """Publish a new version, as a review would."""
     type(listing).objects.filter(pk=listing.pk).update(version=listing.version + 1, **fields)
+    listing.refresh_from_db()
+    pghistory.create_event(listing, label="revision")
 
 
 def models_of_vectors():
