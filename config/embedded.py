@@ -36,11 +36,11 @@ ROLE = DATABASE = "keqiao"
 _LOG_LIMIT = 5_000_000  # bytes; a longer log begins anew at the next start
 _PR_SET_PDEATHSIG = 1
 
-# Enough for the pool of one machine; HNSW builds want the memory. mmap, because containers give
-# /dev/shm 64 MB, and a parallel index build fails there.
+# Enough for the pool of one machine; HNSW builds want the memory, and a search walks all over its
+# index, so this should be in memory: see shared_buffers(). mmap, because containers give /dev/shm
+# 64 MB, and a parallel index build fails there.
 _POSTGRES_SETTINGS = {
     "max_connections": "80",
-    "shared_buffers": "256MB",
     "maintenance_work_mem": "256MB",
     "dynamic_shared_memory_type": "mmap",
     "listen_addresses": "",
@@ -50,6 +50,19 @@ _POSTGRES_SETTINGS = {
 }
 # Tests throw their data away.
 _NOT_DURABLE = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+
+
+def shared_buffers() -> str:
+    """Return a sixth of the memory this process may use, between 128 MB and 4 GB.
+
+    PostgreSQL's usual quarter is for a machine of its own; here a model and web processes live
+    beside it. A million vectors with their index take 2.1 GB. It is taken as it is used.
+    """
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    # In a container (cgroup v2); "max" and a missing file say that there is no limit.
+    with suppress(OSError, ValueError):
+        memory = min(memory, int(Path("/sys/fs/cgroup/memory.max").read_text()))
+    return f"{min(4096, max(128, memory // 6 // 2**20))}MB"
 
 
 class ServiceError(Exception):
@@ -148,7 +161,8 @@ class Services:
         self._stop_leftover(data, programs, account)
 
         self._socket_dir = _socket_dir(account)
-        options = _POSTGRES_SETTINGS | ({} if self.durable else _NOT_DURABLE)
+        options = _POSTGRES_SETTINGS | {"shared_buffers": shared_buffers()}
+        options |= {} if self.durable else _NOT_DURABLE
         options["unix_socket_directories"] = str(self._socket_dir)
         command = [str(programs / "postgres"), "-D", str(data)]
         for name, value in options.items():

@@ -12,7 +12,6 @@ from catalog.search import Scope, SearchResult
 from catalog.words import words
 from matchmaking.retrieval.asking import Question
 from matchmaking.retrieval.candidates import (
-    DEPTH,
     Candidate,
     Filters,
     Query,
@@ -35,8 +34,11 @@ NEAR_BEST = 0.2
 WORDS_RELEVANT = 0.2
 
 
-# A leg proposes `DEPTH`: from this many relevant ones on it had perhaps more to propose.
-MORE_FROM = DEPTH * 3 // 4
+# So many each leg proposes to a reader. What both legs find middling is best in the sum: with 200
+# one in fifteen of the best fifty among 100,000 was proposed by neither; see docs/retrieval.md.
+READER_DEPTH = 400
+# From this many relevant ones on a leg had perhaps more to propose.
+MORE_FROM = READER_DEPTH * 3 // 4
 
 
 def search(
@@ -58,7 +60,7 @@ def search(
     question = Question(_meant(text, asked.corrected))
     filters = Filters(model_id=None, reader=tier, within=within)
     # The words are looked up while a worker encodes: both take some 20 ms.
-    by_words = find_by_words(kind, terms, filters)
+    by_words = find_by_words(kind, terms, filters, depth=READER_DEPTH)
     answer = question.answer()
     vectors = np.empty((0, 0), np.float32) if answer is None else answer.vector.reshape(1, -1)
     if answer is None and not terms:
@@ -67,6 +69,7 @@ def search(
         kind,
         Query(vectors=vectors, terms=terms, languages=[language_of(text)]),
         filters if answer is None else replace(filters, model_id=answer.model_id),
+        depth=READER_DEPTH,
         limit=limit,
         by_words=by_words,
     )

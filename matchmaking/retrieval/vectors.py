@@ -24,8 +24,10 @@ EXACT_BELOW = 30_000
 # own limit. A centred query is none of the vectors' own kind, and with less some never find their
 # way to the right corner. docs/retrieval.md has the measurements.
 WIDTH, WIDTH_ONE_IN, MOST_WIDTH = 400, 1000, 1000
-# A listing has several windows, and the best of them counts: ask for more rows than listings.
-ROWS_A_LISTING = 3
+MOST_STEPS = 2**31 - 1
+# A listing has several windows, and the best of them counts: ask for more rows than listings. Of
+# what everybody may read there is mostly one.
+ROWS_A_LISTING, ROWS_OF_PUBLIC = 3, 1.25
 # Microseconds a row, on one core: read in the table's order, by another index, and one that HNSW
 # passes on its way. Only their ratios matter. docs/retrieval.md has the measurements.
 READ, LOOKED_UP, PASSED = 0.6, 1.6, 14.0
@@ -182,7 +184,7 @@ class PgVectorIndex:
     def search(
         self, vector: Vectors, limit: int, where: Where = Where(), *, exact: bool | None = None
     ) -> list[Hit]:
-        rows = limit * ROWS_A_LISTING
+        rows = rows_for(limit, where)
         plan = self.plan(rows, where) if exact is None else Plan(exact)
         if not plan.exact:
             hits = self._by_hnsw(vector, limit, max(rows, plan.width), where, plan)
@@ -221,7 +223,8 @@ class PgVectorIndex:
             return Plan(exact=True)
         # Where what is near is refused more often than elsewhere it has to walk further, but not
         # so far that the scan would have been cheaper.
-        return Plan(exact=False, width=width, steps=int(max(2 * walked, scanned) / PASSED))
+        steps = min(MOST_STEPS, int(max(2 * walked, scanned) / PASSED))
+        return Plan(exact=False, width=width, steps=steps)
 
     def _estimate(self, cursor: Any, where: Where, of: float) -> float:
         """Return about how many rows `where` leaves, as PostgreSQL's own statistics have it."""
@@ -242,7 +245,7 @@ class PgVectorIndex:
         """Compare with every row that `where` leaves."""
         condition, values = self._condition(where)
         query = HalfVector(vector).to_text()
-        rows = limit * ROWS_A_LISTING
+        rows = rows_for(limit, where)
         with connection.cursor() as cursor:
             while True:
                 # HNSW indexes the product of the column with a width, and has no part in this.
@@ -344,23 +347,33 @@ class PgVectorIndex:
         windows = self.count()
         if windows < EXACT_BELOW or self._has_hnsw():
             return False
+        with connection.cursor() as cursor:
+            # Two builds of one index would take each other's away; it may be under way elsewhere.
+            cursor.execute("SELECT pg_try_advisory_lock(hashtext(%s))", [self._hnsw])
+            if not cursor.fetchone()[0]:
+                return False
+            try:
+                self._build(cursor, windows)
+            finally:
+                cursor.execute("SELECT pg_advisory_unlock(hashtext(%s))", [self._hnsw])
+        return True
+
+    def _build(self, cursor: Any, windows: int) -> None:
         dimension = EmbeddingModel.objects.get(pk=self.model_id).dimension
         options = ", ".join(f"{name} = {value}" for name, value in HNSW.items())
-        with connection.cursor() as cursor:
-            # In memory a build takes a third of the time.
-            cursor.execute("SELECT pg_size_bytes(current_setting('maintenance_work_mem'))")
-            (usual,) = cursor.fetchone()
-            wanted = min(BUILD_MEMORY, windows * (2 * dimension + BUILD_ROW))
-            cursor.execute(f"SET maintenance_work_mem = '{max(usual, wanted) // 1024}kB'")
-            # Left behind by a build that was broken off.
-            cursor.execute(f"DROP INDEX IF EXISTS {self._hnsw}")
-            cursor.execute(
-                f"CREATE INDEX CONCURRENTLY {self._hnsw} ON {self._table}"
-                f" USING hnsw ((vector::halfvec({dimension})) halfvec_ip_ops)"
-                f" WITH ({options}) WHERE model_id = {self.model_id}"
-            )
-            cursor.execute("RESET maintenance_work_mem")
-        return True
+        # In memory a build takes a third of the time.
+        cursor.execute("SELECT pg_size_bytes(current_setting('maintenance_work_mem'))")
+        (usual,) = cursor.fetchone()
+        wanted = min(BUILD_MEMORY, windows * (2 * dimension + BUILD_ROW))
+        cursor.execute(f"SET maintenance_work_mem = '{max(usual, wanted) // 1024}kB'")
+        # Left behind by a build that was broken off.
+        cursor.execute(f"DROP INDEX IF EXISTS {self._hnsw}")
+        cursor.execute(
+            f"CREATE INDEX CONCURRENTLY {self._hnsw} ON {self._table}"
+            f" USING hnsw ((vector::halfvec({dimension})) halfvec_ip_ops)"
+            f" WITH ({options}) WHERE model_id = {self.model_id}"
+        )
+        cursor.execute("RESET maintenance_work_mem")
 
     def drop(self) -> None:
         with connection.cursor() as cursor:
@@ -411,6 +424,12 @@ class PgVectorIndex:
         with connection.cursor() as cursor, cursor.cursor.copy(command, values) as copy:
             data = b"".join(map(bytes, copy))
         return _parsed(data)
+
+
+def rows_for(limit: int, where: Where) -> int:
+    """Return how many windows have to be looked at for so many listings, at first."""
+    each = ROWS_OF_PUBLIC if where.tier == Tier.PUBLIC else ROWS_A_LISTING
+    return int(limit * each) + 1
 
 
 def _best(found: list[tuple[int, float]], limit: int) -> list[Hit]:
