@@ -54,8 +54,8 @@ FOLDS, REPEATS = 5, 3
 SEED = 20261122
 # The places of a list that a person looks at.
 DEPTH = 10
-# A ranker wins where the interval of its gain lies above this. At 0, one half of a judged set in ten
-# promoted a ranker that did nothing for the other half: the interval knows of the demands that
+# A ranker wins where the interval of its gain lies above this. At 0, one of ten halves of a judged
+# set promoted a ranker that did nothing for the other half: the interval knows of the demands that
 # were drawn, not of the folds and the trees. See docs/retrieval.md.
 LEAST_GAIN = 0.005
 # The weekly training waits until there are so many times the decisions of the last one.
@@ -304,8 +304,9 @@ def train(
 ) -> Trained:
     """Learn a ranker from all decisions, and let it rank if it beats the fixed weights.
 
-    It wins where the lower end of the interval of the difference is above `LEAST_GAIN`. A loser is stored
-    too, with its report and without its trees. Raises `CannotTrain` and `RankerUnavailable`.
+    It wins where the lower end of the interval of the difference is above `LEAST_GAIN`. A loser
+    is stored too, with its report and without its trees. Raises `CannotTrain` and
+    `RankerUnavailable`.
     """
     model = current_model()
     if model is None:
