@@ -85,6 +85,8 @@ def sweep():
 
 
 def run(*arguments, capsys=None, **options):
+    if capsys is not None:
+        capsys.readouterr()  # what earlier steps said
     call_command("embedding_models", *map(str, arguments), **options)
     return "" if capsys is None else capsys.readouterr().out
 
