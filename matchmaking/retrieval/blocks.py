@@ -306,7 +306,7 @@ def _stored(
     kind: str, column: str, listing_ids: Sequence[int], model_id: int, where: Where
 ) -> Texts:
     windows = vector_index(kind, model_id).fetch(sorted(listing_ids), where)
-    words = _words(kind, column, "r.listing_id = ANY(%s)", [list(listing_ids)])
+    words = _words(kind, column, model_id, "r.listing_id = ANY(%s)", [list(listing_ids)])
     return _texts(windows, words, load_centres(kind, model_id))
 
 
@@ -321,17 +321,21 @@ def _blocks(
     last = 0
     for windows in vector_index(kind, model_id).scan(where, listings_at_once):
         end = int(windows.listings[-1])
-        words = _words(kind, column, "r.listing_id > %s AND r.listing_id <= %s", [last, end])
+        inside = "r.listing_id > %s AND r.listing_id <= %s"
+        words = _words(kind, column, model_id, inside, [last, end])
         yield _texts(windows, words, centres)
         last = end
-    words = _words(kind, column, "r.listing_id > %s", [last])
+    words = _words(kind, column, model_id, "r.listing_id > %s", [last])
     if len(words.listings):
         yield _texts(None, words, centres)
 
 
 class _Words(NamedTuple):
+    """`encoded`: whether the model's windows are cut by the tiers that hold; others are closed."""
+
     listings: Integers
     owners: Integers
+    encoded: NDArray[np.bool_]
     terms: sparse.csr_array
 
 
@@ -342,7 +346,7 @@ def _texts(windows: Windows | None, words: _Words, centres: Mapping[str, Floats]
         return Texts(
             words.listings, words.owners, starts, np.empty((0, 0), np.float32), words.terms
         )
-    kept = np.isin(windows.listings, words.listings)
+    kept = np.isin(windows.listings, words.listings[words.encoded])
     starts = np.searchsorted(windows.listings[kept], words.listings)
     vectors = centred(windows.vectors[kept], windows.languages[kept], centres)
     starts = np.append(starts, len(vectors)).astype(np.int64)
@@ -351,30 +355,33 @@ def _texts(windows: Windows | None, words: _Words, centres: Mapping[str, Floats]
 
 # A row of PostgreSQL's binary COPY up to the numbers of a sparsevec: the number of columns, each
 # column behind its length, and of the vector its dimension, its number of entries, and nothing.
-_ROW = struct.Struct(">hiqiqiiii")
-_HEAD, _TO_VECTOR = 19, struct.calcsize(">hiqiqi")
+_ROW = struct.Struct(">hiqiqi?iiii")
+_HEAD, _TO_VECTOR = 19, struct.calcsize(">hiqiqi?i")
 
 
-def _words(kind: str, column: str, condition: str, values: Sequence[Any]) -> _Words:
+def _words(kind: str, column: str, model_id: int, condition: str, values: Sequence[Any]) -> _Words:
     """Read the word weights of listings that may be found, in order of id."""
     from scipy import sparse
 
     where, first = live_condition(kind, Filters(model_id=None))
     query = (
-        f"SELECT r.listing_id, l.owner_id, r.{column} FROM matchmaking_{kind}index r"
+        "SELECT r.listing_id, l.owner_id, COALESCE(e.disclosure = l.disclosure, FALSE),"
+        f" r.{column} FROM matchmaking_{kind}index r LEFT JOIN matchmaking_{kind}encoding e"
+        f" ON e.listing_id = r.listing_id AND e.model_id = {int(model_id)}"
         f" {where} AND {condition} ORDER BY r.listing_id"
     )
     command = f"COPY ({query}) TO STDOUT (FORMAT BINARY)"
     with connection.cursor() as cursor, cursor.cursor.copy(command, [*first, *values]) as copy:
         data = b"".join(map(bytes, copy))
-    listings, owners, lengths = list[int](), list[int](), [0]
+    listings, owners, encoded, lengths = list[int](), list[int](), list[bool](), [0]
     places, weights = list[bytes](), list[bytes]()
     at = _HEAD
     while at + _ROW.size <= len(data):
-        _, _, listing, _, owner, size, _, entries, _ = _ROW.unpack_from(data, at)
+        _, _, listing, _, owner, _, is_encoded, size, _, entries, _ = _ROW.unpack_from(data, at)
         start = at + _ROW.size
         listings.append(listing)
         owners.append(owner)
+        encoded.append(is_encoded)
         lengths.append(entries)
         places.append(data[start : start + 4 * entries])
         weights.append(data[start + 4 * entries : start + 8 * entries])
@@ -387,4 +394,6 @@ def _words(kind: str, column: str, condition: str, values: Sequence[Any]) -> _Wo
         ),
         shape=(len(listings), TERM_DIMENSIONS),
     )
-    return _Words(np.array(listings, np.int64), np.array(owners, np.int64), terms)
+    return _Words(
+        np.array(listings, np.int64), np.array(owners, np.int64), np.array(encoded, np.bool_), terms
+    )

@@ -17,7 +17,7 @@ from pgvector import SparseVector
 from accounts.permissions import Tier
 from catalog.search import Scope
 from matchmaking.models import TERM_DIMENSIONS
-from matchmaking.retrieval.centring import asking_scores, centred, load_centres, pair_scores
+from matchmaking.retrieval.centring import centred, load_centres, pair_scores
 from matchmaking.retrieval.vectors import VectorIndex, Where, vector_index
 
 # Score of a pair: centred cosine + LEXICAL_WEIGHT x share of the query's words that are there
@@ -117,17 +117,14 @@ def find_candidates(
     *,
     depth: int = DEPTH,
     limit: int | None = None,
-    asking: bool = False,
     by_words: dict[int, float] | None = None,
 ) -> list[Candidate]:
     """Return listings of `kind` ("demand" or "achievement") for a query, best first.
 
-    Each leg proposes `depth`; all they propose is scored in full by both. With `asking` the
-    roles are turned round: the stored demands ask, and `query` is an achievement's own text with
-    its document weights. The score of a pair is the same from either end. `by_words`: what
+    Each leg proposes `depth`; all they propose is scored in full by both. `by_words`: what
     `find_by_words` has found for the same query already.
     """
-    column = "query_terms" if asking else _column(filters.reader)
+    column = _column(filters.reader)
     dense: dict[int, tuple[float, float]] = {}
     lexical: dict[int, float] = dict(by_words or {})
     if query.terms and by_words is None:
@@ -139,13 +136,13 @@ def find_candidates(
         asked = centred(
             query.vectors,
             query.languages,
-            load_centres("achievement" if asking else "demand", filters.model_id),
+            load_centres("demand", filters.model_id),
         )
         near = _dense_leg(index, kind, asked, filters, depth)
         # By the words of a listing no more of its windows may be seen than by its windows.
         near |= _admitted(kind, sorted(found - near), filters)
         found |= near
-        dense = _dense_scores(index, kind, asked, filters, near, asking=asking)
+        dense = _dense_scores(index, kind, asked, filters, near)
     if query.terms:
         with connection.cursor() as cursor:
             lexical |= _lexical_scores(cursor, kind, column, query.terms, found - set(lexical))
@@ -258,23 +255,18 @@ def _dense_scores(
     asked: NDArray[np.float32],
     filters: Filters,
     found: Iterable[int],
-    *,
-    asking: bool,
 ) -> dict[int, tuple[float, float]]:
     """Return (mean, best) over the demand's windows of the best centred cosine to a listing.
 
     The best of an achievement's windows answers for a long text; the mean keeps a demand's title,
-    which is a window of its own, from being drowned by its body. With `asking` the stored demands
-    ask: the same figures from the other end, or an owner would wait for ever for a list that its
-    text belongs on.
+    which is a window of its own, from being drowned by its body.
     """
-    windows = index.fetch(sorted(found), Where(tier=filters.reader, asks=True if asking else None))
+    windows = index.fetch(sorted(found), Where(tier=filters.reader))
     if not len(windows.listings):
         return {}
     stored = centred(windows.vectors, windows.languages, load_centres(kind, index.model_id))
     starts = windows.starts()
-    score = asking_scores if asking else pair_scores
-    mean, best = score(asked, stored, starts)
+    mean, best = pair_scores(asked, stored, starts)
     pks = windows.listings[starts].tolist()
     return dict(zip(pks, zip(mean.tolist(), best.tolist(), strict=True), strict=True))
 

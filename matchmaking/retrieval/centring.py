@@ -65,19 +65,6 @@ def pair_scores(
     return best.mean(axis=0), best.max(axis=0)
 
 
-def asking_scores(
-    asked: Vectors, stored: Vectors, starts: NDArray[np.intp]
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Return (mean, best) as `pair_scores`, from the other end.
-
-    `asked` (q, d): the windows of one achievement; `stored` (n, d): the asking windows of m
-    demands.
-    """
-    best = (stored @ asked.T).max(axis=1) - by_chance(np.array([len(asked)]))
-    counts = np.diff(np.r_[starts, len(best)])
-    return np.add.reduceat(best, starts) / counts, np.maximum.reduceat(best, starts)
-
-
 def by_chance(windows: NDArray[np.intp]) -> NDArray[np.float32]:
     """Return what is taken off the best of so many of an achievement's windows (m,)."""
     return np.asarray(CHANCE * np.log(windows), dtype=np.float32)

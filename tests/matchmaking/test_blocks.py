@@ -6,7 +6,12 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from matchmaking.models import TERM_DIMENSIONS, AchievementIndex, DemandIndex
+from matchmaking.models import (
+    TERM_DIMENSIONS,
+    AchievementIndex,
+    DemandIndex,
+    encoding_model,
+)
 from matchmaking.retrieval import blocks
 from matchmaking.retrieval.blocks import Asking, Best, Layers, Texts, best_achievements
 from matchmaking.retrieval.candidates import BEST_WEIGHT, LEXICAL_WEIGHT, Filters, find_candidates
@@ -170,3 +175,16 @@ def test_a_listing_of_other_tiers_than_indexed_is_not_found(town):
 
     listed = {one.listing_id for one in found[town[0].pk]}
     assert closed.pk not in listed and len(listed) == 17
+
+
+def test_windows_cut_by_other_tiers_than_those_in_force_are_not_looked_at(town):
+    encoding = encoding_model("achievement").objects.order_by("pk")[0]
+    index = DemandIndex.objects.order_by("pk")[0]
+    before = best_achievements([index.pk], encoding.model_id, limit=60)[index.pk]
+    encoding_model("achievement").objects.filter(pk=encoding.pk).update(disclosure={"body": "?"})
+
+    after = best_achievements([index.pk], encoding.model_id, limit=60)[index.pk]
+
+    one = encoding.listing_id
+    assert {found.listing_id: found for found in before}[one].dense != 0
+    assert {found.listing_id: found for found in after}[one].dense == 0

@@ -74,14 +74,23 @@ def test_a_word_of_nearly_all_texts_is_answered_by_the_newest(catalogue, monkeyp
     assert all(score > 0 for _, score in answer)
 
 
-def test_a_comparison_scores_every_row(catalogue, monkeypatch):
-    monkeypatch.setattr(candidates, "EXACT_BELOW_ROWS", 0)
-    monkeypatch.setattr(
-        candidates, "_heaviest", lambda *_: pytest.fail("a comparison asks no index")
-    )
-    terms = query_terms(catalogue.question(1).split(), load_statistics("achievement"))
-    query = Query(np.empty((0, 0), np.float32), terms)
-    assert find_candidates("achievement", query, Filters(None), depth=50)
+def test_a_comparison_finds_the_best_by_its_rarest_words(catalogue, monkeypatch):
+    none = np.empty((0, 0), np.float32)
+    recalls = []
+    for number in range(15):
+        tokens = " ".join(catalogue.question(number + step) for step in range(8)).split()
+        query = Query(none, query_terms(tokens, load_statistics("achievement")))
+        monkeypatch.setattr(candidates, "EXACT_BELOW_ROWS", ROWS + 1)
+        exact = find_candidates("achievement", query, Filters(None), depth=40)[:20]
+        monkeypatch.setattr(candidates, "EXACT_BELOW_ROWS", 0)
+        monkeypatch.setattr(candidates, "POSTINGS_COMPARED", ROWS // 5)
+        quick = {
+            one.listing_id: one.score
+            for one in find_candidates("achievement", query, Filters(None), depth=40)
+        }
+        recalls.append(sum(one.listing_id in quick for one in exact) / len(exact))
+        assert all(quick.get(one.listing_id, one.score) == one.score for one in exact)
+    assert np.mean(recalls) >= 0.9
 
 
 def test_the_words_of_a_row_are_those_of_its_vector(catalogue):
