@@ -864,8 +864,8 @@ def test_the_page_costs_the_same_for_any_number_of_listings(
     town, operator, django_assert_num_queries
 ):
     built()
-    # Session, user, the menu and what waits (7), models, for each of two models what is live, missing
-    # and lately done of two lists (12), the former one, the setting's.
+    # Session, user, the menu and what waits (7), models, for each of two models what is live,
+    # missing and lately done of two lists (12), the former one, the setting's.
     with django_assert_num_queries(QUERIES):
         operator.get(reverse("ops_models"))
     for _ in range(5):
