@@ -18,6 +18,7 @@ import os
 import shutil
 import statistics
 import subprocess
+import sys
 import tempfile
 import time
 from contextlib import ExitStack
@@ -128,7 +129,13 @@ def _settle() -> None:
 
 
 def _worker(stack: ExitStack, command: str) -> None:
-    process = subprocess.Popen(["/bin/sh", "-c", command], cwd=ROOT, start_new_session=True)
+    beside = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
+    process = subprocess.Popen(
+        ["/bin/sh", "-c", command],
+        cwd=ROOT,
+        env=os.environ | {"PATH": beside},
+        start_new_session=True,
+    )
 
     def stop() -> None:
         process.terminate()
