@@ -53,7 +53,7 @@ bench: setup ## Run every benchmark at a small size
 bench-rematch: setup ## 1,000 demands against 100,000 achievements in one pass
 	$(PY) -m benchmarks.bench_rematch --demands 1000 --achievements 100000 $(ARGS)
 
-bench-%: setup ## Run one benchmark: bench-encode; ARGS="..." passes options to it
+bench-%: setup ## Run one benchmark: bench-retrieval N=100000; ARGS="..." passes options to it
 	$(PY) -m benchmarks.bench_$(subst -,_,$*) $(ARGS)
 
 messages: $(PACKAGES) ## Compile the translations

@@ -394,11 +394,11 @@ class Everything:
                     " FROM matchmaking_achievementindex",
                     [sparse_vector(terms)],
                 )
-                listings, shares = zip(*cursor.fetchall(), strict=True)
-            lexical[np.array(listings)] = np.array(shares)
-        pks = np.arange(1, self.count + 1)
+                pks, shares = zip(*cursor.fetchall(), strict=True)
+            lexical[np.array(pks)] = np.array(shares)
+        every = np.arange(1, self.count + 1)
         scores = np.round(dense + LEXICAL_WEIGHT * lexical, 5)
-        return Truth(pks, scores[1:], dense[1:], lexical[1:])
+        return Truth(every, scores[1:], dense[1:], lexical[1:])
 
 
 # --- The vector index alone ---------------------------------------------------------------------

@@ -68,7 +68,9 @@ class Shape:
     def noise(self, chance: np.random.Generator, count: int) -> NDArray[np.float32]:
         """Return rows of length 1 in the mean."""
         size = (count, len(self.scale))
-        return (chance.standard_normal(size, dtype=np.float32) * self.scale) @ self.turned.T
+        drawn = chance.standard_normal(size, dtype=np.float32)
+        rows: NDArray[np.float32] = (drawn * self.scale) @ self.turned.T
+        return rows
 
     def vectors(
         self, fields: NDArray[Any], languages: NDArray[Any], own: NDArray[np.float32]
@@ -148,7 +150,8 @@ class Catalogue:
         chance = np.random.default_rng([SEED, number])
         field = self.fields[[(number * 7919) % self.count]]
         chinese = np.zeros(1, dtype=np.int64)
-        return self.shape.vectors(field, chinese, self.shape.noise(chance, 1))[0]
+        [vector] = self.shape.vectors(field, chinese, self.shape.noise(chance, 1))
+        return np.asarray(vector, dtype=np.float32)
 
     # --- Writing --------------------------------------------------------------------------------
 

@@ -34,8 +34,8 @@ EXACT_BELOW_ROWS = 10_000
 POSTINGS = 4_000
 # The same for a comparison: a fifth of a list of 100,000.
 POSTINGS_COMPARED = 20_000
-# The same where a reader's filters leave few of these rows, which the index finds out.
-POSTINGS_NAMED = 20_000
+# The same where a reader's filters leave a part of these rows alone to be scored.
+POSTINGS_WITHIN = 10_000
 # Candidates of each leg that are scored in full.
 DEPTH = 200
 # So many listings of a reader's filters are named to the database; what more are left is taken
@@ -287,12 +287,20 @@ def _lexical_leg(
     # Of any model: words are the same, and while all is encoded anew they are what can be found.
     where, values = live_condition(kind, filters)
     rows = f"matchmaking_{kind}index"
-    named = filters.named
+    named, within = filters.named, filters.within
     if named is not None:
         where += " AND r.listing_id = ANY(%s)"
         values.append(named)
+    elif within is not None:
+        if within.sections:
+            where += " AND left(l.industry, 1) = ANY(%s)"
+            values.append(list(within.sections))
+        if within.provinces:
+            where += " AND left(l.region, 2) = ANY(%s)"
+            values.append(list(within.provinces))
     if filters.reader is not None:
-        words, newest = _heaviest(cursor, kind, terms, POSTINGS_NAMED if named else POSTINGS)
+        postings = POSTINGS if within is None else POSTINGS_WITHIN
+        words, newest = _heaviest(cursor, kind, terms, postings)
         if newest:
             # A word in a third of all texts: the newest of them answer as well as any.
             inside = "" if named is None else " AND listing_id = ANY(%s)"
@@ -300,7 +308,7 @@ def _lexical_leg(
                 f"(SELECT * FROM {rows} WHERE term_ids @> %s::int[]{inside}"
                 " ORDER BY listing_id DESC LIMIT %s)"
             )
-            values = [words, *([] if named is None else [named]), POSTINGS, *values]
+            values = [words, *([] if named is None else [named]), postings, *values]
         elif words:
             where += " AND r.term_ids && %s::int[]"
             values.append(words)

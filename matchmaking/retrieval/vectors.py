@@ -7,7 +7,7 @@ is one row of one model. Two models lie side by side, each with an HNSW index of
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -20,17 +20,18 @@ from matchmaking.models import EmbeddingModel, vector_model
 
 # Below this many windows an exact scan is as fast as the index (20,000 in 13 ms), and exact.
 EXACT_BELOW = 30_000
-# What HNSW keeps in sight while it searches: at least so much, one in so many rows, and pgvector's
-# own limit. A centred query is none of the vectors' own kind, and with less some never find their
-# way to the right corner. docs/retrieval.md has the measurements.
-WIDTH, WIDTH_ONE_IN, MOST_WIDTH = 400, 1000, 1000
+# What HNSW is asked for: at least so many rows, one in so many of the list, no more than the last.
+# It keeps as many in sight, up to pgvector's own limit. A centred query is none of the vectors' own
+# kind, and with less some never find their way to the right corner: docs/retrieval.md.
+WIDTH, WIDTH_ONE_IN, WIDTH_AT_MOST = 400, 700, 2000
+IN_SIGHT_AT_MOST = 1000
 MOST_STEPS = 2**31 - 1
 # A listing has several windows, and the best of them counts: ask for more rows than listings. Of
 # what everybody may read there is mostly one.
 ROWS_A_LISTING, ROWS_OF_PUBLIC = 3, 1.25
 # Microseconds a row, on one core: read in the table's order, by another index, and one that HNSW
 # passes on its way. Only their ratios matter. docs/retrieval.md has the measurements.
-READ, LOOKED_UP, PASSED = 0.6, 1.6, 14.0
+READ, LOOKED_UP, PASSED = 0.6, 1.6, 24.0
 # Up to here an exact scan is taken even where HNSW would be quicker: nobody feels the difference.
 UNFELT = 20_000.0
 HNSW = {"m": 16, "ef_construction": 64}
@@ -94,8 +95,8 @@ class Where:
 
 
 class Plan(NamedTuple):
-    """How a search goes about it. Of a walk through HNSW, `width`: how many rows it keeps in sight
-    and asks for, at least; `steps`: after how many rows it gives up.
+    """How a search goes about it. Of a walk through HNSW, `width`: how many rows it asks for,
+    at least; `steps`: after how many rows it gives up.
     """
 
     exact: bool
@@ -196,9 +197,12 @@ class PgVectorIndex:
         """Return how to find the nearest `rows` windows.
 
         HNSW walks from near to far and throws away what the filters refuse: it passes
-        rows / share of them, each some 20 times as dear as one that is simply read. Where the
+        rows / share of them, each many times as dear as one that is simply read. Where the
         filters leave little, reading all of that is cheaper, and finds everything.
         """
+        if where.listings is not None:
+            # Whoever names them has few in mind: a walk would pass nearly everything.
+            return Plan(exact=True)
         with connection.cursor() as cursor:
             cursor.execute(
                 "SELECT t.reltuples, h.reltuples FROM pg_class t"
@@ -212,12 +216,10 @@ class PgVectorIndex:
             if in_hnsw is None or in_table < EXACT_BELOW or in_hnsw < EXACT_BELOW:
                 return Plan(exact=True)
             left = self._estimate(cursor, where, in_hnsw)
-        by_index = bool(where.language or where.sections or where.provinces)
-        by_index = by_index or where.listings is not None
         scanned = in_table * READ
-        if by_index:
+        if where.language or where.sections or where.provinces:
             scanned = min(scanned, left * LOOKED_UP)
-        width = min(MOST_WIDTH, max(WIDTH, int(in_hnsw / WIDTH_ONE_IN)))
+        width = min(WIDTH_AT_MOST, max(WIDTH, int(in_hnsw / WIDTH_ONE_IN)))
         walked = max(rows, width) * in_hnsw / left * PASSED
         if scanned <= max(walked, UNFELT):
             return Plan(exact=True)
@@ -228,10 +230,6 @@ class PgVectorIndex:
 
     def _estimate(self, cursor: Any, where: Where, of: float) -> float:
         """Return about how many rows `where` leaves, as PostgreSQL's own statistics have it."""
-        if where.listings is not None:
-            # It would read the list of them twice, and knows no better.
-            rest = self._estimate(cursor, replace(where, listings=None), of)
-            return max(1.0, min(len(where.listings) * ROWS_A_LISTING, rest))
         if where == Where():
             return of
         condition, values = self._condition(where)
@@ -278,7 +276,7 @@ class PgVectorIndex:
                     "enable_sort": "off",
                     # Filtered, the index alone finds 6 % of what is there; walking on, 96 %.
                     "hnsw.iterative_scan": "relaxed_order",
-                    "hnsw.ef_search": min(MOST_WIDTH, rows),
+                    "hnsw.ef_search": min(IN_SIGHT_AT_MOST, rows),
                     "hnsw.max_scan_tuples": max(plan.steps, 2 * rows),
                     "hnsw.scan_mem_multiplier": 8,
                 }
