@@ -13,6 +13,8 @@ INSERT INTO matchmaking_{kind}encoding (listing_id, model_id, version, digest, d
 SELECT listing_id, model_id, version, digest, disclosure, problem, indexed_at FROM matchmaking_{kind}index
 """
 MATCHED = "UPDATE matchmaking_demandindex SET matched_model_id = model_id WHERE matched_version > 0"
+# Back: what was registered last was the current one.
+LAST = "UPDATE matchmaking_embeddingmodel SET created_at = now() WHERE state = 'current'"
 # Back: rows that the current model has not encoded are indexed anew.
 BACK = """
 UPDATE matchmaking_{kind}index i SET model_id = e.model_id
@@ -27,7 +29,7 @@ class Migration(migrations.Migration):
     dependencies = [("matchmaking", "0012_models_side_by_side")]
 
     operations = [
-        migrations.RunSQL([(STATES, [settings.EMBEDDING_MODEL])], migrations.RunSQL.noop),
+        migrations.RunSQL([(STATES, [settings.EMBEDDING_MODEL])], LAST),
         migrations.RunSQL(MATCHED, migrations.RunSQL.noop),
         *(
             migrations.RunSQL(NOTE.format(kind=kind), BACK.format(kind=kind))
