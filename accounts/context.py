@@ -92,7 +92,11 @@ MANAGER = (
     ACHIEVEMENTS,
 )
 OPERATOR = (
-    Entry("ops_home", _("Overview"), also=("ops_models", "ops_rankers", "ops_ranker", "ops_ranker_fixed")),
+    Entry(
+        "ops_home",
+        _("Overview"),
+        also=("ops_models", "ops_rankers", "ops_ranker", "ops_ranker_fixed"),
+    ),
     LISTING_QUEUE,
     Entry("ops_organizations", _("Organizations"), "organizations", also=("ops_organization",)),
     Entry("ops_managers", _("Managers"), "managers", also=("ops_manager",)),

@@ -9,8 +9,9 @@ from typing import NamedTuple
 from accounts.permissions import Tier
 from catalog.units import normalize_unit
 
-# Changing how texts are cut makes every stored vector stale: count this up with it.
-LAYOUT = 1
+# Changing how texts are cut makes every stored vector stale: count this up with it, and have a
+# migration set `version` of the index rows to 0.
+LAYOUT = 2
 
 # One window: some 360 Chinese characters (about 1.2 a token) or 1,440 Latin ones (about 4).
 WINDOW_WIDTH = 1440

@@ -307,7 +307,7 @@ def _move(model: EmbeddingModel, state: ModelState) -> None:
 
 
 def _judge_anew(kind: str, model: EmbeddingModel) -> None:
-    """Have the few listings indexed again of which this model says otherwise if they can be read."""
+    """Have those few listings indexed again that this model can read and the other cannot."""
     said = encoding_model(kind).objects.filter(model=model, listing=OuterRef("pk"))
     rows = index_model(kind).objects.annotate(now=Subquery(said.values("problem")[:1]))
     rows.filter(now__isnull=False).exclude(now=F("problem")).update(version=0)
