@@ -496,12 +496,8 @@ def rebuild_statistics(corpus: str) -> int:
 def ended(kind: str) -> QuerySet[Any]:
     """Return listings that have ended and still stand in the index."""
     kept = (ListingStatus.PUBLISHED, *matching.MAY_RETURN)
-    return (
-        LISTINGS[kind]
-        .objects.filter(search_index__isnull=False)
-        .exclude(status__in=kept)
-        .order_by("pk")
-    )
+    indexed = Q(pk__in=index_model(kind).objects.values("pk"))
+    return LISTINGS[kind].objects.filter(indexed).exclude(status__in=kept).order_by("pk")
 
 
 def forget(*, kind: str, ids: Sequence[int]) -> None:
