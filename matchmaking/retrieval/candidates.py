@@ -86,7 +86,7 @@ class Filters:
         """Return how many must be found for one that the filters leave where none are named."""
         if self.within is None or self.named is not None:
             return 1.0
-        return min(10.0, 1.2 / max(self.within.share, 0.01))
+        return min(10.0, max(1.0, 0.6 / max(self.within.share, 0.01)))
 
     def left(self, listing_ids: Sequence[int]) -> list[int]:
         """Return those that the reader's filters leave, in their order."""
@@ -205,27 +205,42 @@ def _dense_leg(
     Each language proposes its own: searched together, on vectors that are not centred, the
     foreign ones would rank far behind.
     """
-    found: set[int] = set()
     within = filters.within
-    for language in LANGUAGES:
-        where = Where(
-            tier=filters.reader,
-            language=language,
-            sections=within.sections if within else (),
-            provinces=within.provinces if within else (),
-            listings=filters.named,
+    limit = int(depth * filters.deeper)
+    waiting = [
+        (
+            vector,
+            Where(
+                tier=filters.reader,
+                language=language,
+                sections=within.sections if within else (),
+                provinces=within.provinces if within else (),
+                listings=filters.named,
+            ),
         )
-        for vector in asked:
-            limit = int(depth * filters.deeper)
-            while True:
-                hits = index.search(vector, limit, where)
-                near = filters.left([hit.listing_id for hit in hits])
-                usable = _admitted(kind, near, filters)
-                # Few of them are live and of others: look further.
-                if len(usable) >= depth // 2 or len(hits) < limit or limit > 8 * depth:
-                    break
-                limit *= 4
-            found |= usable
+        for language in LANGUAGES
+        for vector in asked
+    ]
+    found: set[int] = set()
+    while waiting:
+        nearest = []
+        for vector, where in waiting:
+            hits = index.search(vector, limit, where)
+            nearest.append((len(hits), set(filters.left([hit.listing_id for hit in hits]))))
+        # All at once: each look at the listings costs as much as a search among few.
+        admitted = _admitted(
+            kind, sorted(set[int]().union(*(near for _, near in nearest))), filters
+        )
+        found |= admitted
+        if limit > 8 * depth:
+            break
+        # Where few of them are live and of others it looks further.
+        waiting = [
+            one
+            for one, (hits, near) in zip(waiting, nearest, strict=True)
+            if hits >= limit and len(near & admitted) < depth // 2
+        ]
+        limit *= 4
     return found
 
 
