@@ -38,7 +38,7 @@ from matchmaking.retrieval.candidates import (
     find_candidates,
 )
 from matchmaking.retrieval.encoders import Encoder
-from matchmaking.retrieval.explanation import constraint_grid
+from matchmaking.retrieval.explanation import constraint_grid, verdicts
 from matchmaking.retrieval.features import FEATURES_VERSION
 from matchmaking.retrieval.learning import active, rerank
 from matchmaking.retrieval.lexical import term_id
@@ -237,7 +237,7 @@ def rank_pool(
     """Compare a demand's candidates field by field; see `rank_all`.
 
     Best texts come first. What cannot enter the list any more, whatever its fields say, is not
-    looked at. A learned ranker is told of all of them.
+    looked at, and only what is kept gets its grid. A learned ranker is told of all of them.
     """
     wanted = listing_side(demand)
     keep = keep or settings.MATCH_TOP_K
@@ -251,6 +251,13 @@ def rank_pool(
     grids: dict[int, list[dict[str, Any]]] = {}
     ranked: list[Ranked] = []
     alike: dict[int, list[int]] = {}
+
+    def look_at(items: Sequence[Ranked]) -> None:
+        for item in items:
+            pk = item.candidate.listing_id
+            side = listing_side(achievements[pk])
+            grids[pk] = constraint_grid(wanted, side, start=timezone.localdate())
+
     for candidate in there:
         achievement = achievements[candidate.listing_id]
         most = at_most(demand=demand, achievement=achievement, candidate=candidate)
@@ -258,23 +265,29 @@ def rank_pool(
         if is_fixed and (most < floor or (is_full and most < best[0])):
             ranked.append(Ranked(candidate, most, confidence(most), {}))
             continue
-        grid = constraint_grid(wanted, listing_side(achievement), start=timezone.localdate())
-        grids[achievement.pk] = grid
-        item = rank(demand=demand, achievement=achievement, candidate=candidate, grid=grid)
+        rows = verdicts(wanted, listing_side(achievement))
+        item = rank(demand=demand, achievement=achievement, candidate=candidate, grid=rows)
         ranked.append(item)
         heapq.heappush(best, item.score)
         if len(best) > keep + len(twins):
             heapq.heappop(best)
     ranked.sort(key=lambda item: (-item.score, item.candidate.listing_id))
-    ranked = rerank(demand, achievements, ranked, grids, model_id=model_id, pool=POOL)
+    if not is_fixed:
+        look_at(ranked)
+        ranked = rerank(demand, achievements, ranked, grids, model_id=model_id, pool=POOL)
+    kept = ranked
     if with_floor:
-        ranked = [item for item in ranked if item.confidence >= settings.MATCH_FLOOR]
-        places = [item.candidate.listing_id for item in ranked]
+        kept = [item for item in kept if item.confidence >= settings.MATCH_FLOOR]
+        places = [item.candidate.listing_id for item in kept]
         alike = gather({pk: achievements[pk].title for pk in places}, model_id)
         behind = {pk for others in alike.values() for pk in others}
-        ranked = [item for item in ranked if item.candidate.listing_id not in behind]
+        kept = [item for item in kept if item.candidate.listing_id not in behind]
+    kept = kept[:keep]
+    if is_fixed:
+        look_at(kept)
+        kept = rerank(demand, achievements, ranked, grids, model_id=model_id, pool=POOL)
     return Listed(
-        ranked[:keep],
+        kept,
         grids,
         alike,
         [candidate.listing_id for candidate in candidates],
