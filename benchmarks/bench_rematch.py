@@ -136,6 +136,7 @@ def _sample(count: int) -> list[Any]:
 def one_pass() -> dict[str, Any]:
     """Do what `tasks.match_many` does, and note how long each part takes."""
     from matchmaking.models import DemandIndex, Match
+    from matchmaking.retrieval import blocks
     from matchmaking.services import rematching
 
     times = dict.fromkeys(("candidates", "fields", "store"), 0.0)
@@ -153,9 +154,13 @@ def one_pass() -> dict[str, Any]:
         return call
 
     ranked = rematching._ranked
-    rematching.best_achievements = timed("candidates", rematching.best_achievements)
-    rematching._ranked = timed("fields", lambda *given: list(ranked(*given)))  # type: ignore[assignment]
-    rematching._store = timed("store", rematching._store)
+    changes = {
+        "best_achievements": timed("candidates", blocks.best_achievements),
+        "_ranked": timed("fields", lambda *given: list(ranked(*given))),
+        "_store": timed("store", rematching._store),
+    }
+    for name, function in changes.items():
+        setattr(rematching, name, function)
     ids = list(DemandIndex.objects.order_by("pk").values_list("pk", flat=True))
     stored = rematching.match_many(ids)
     if len(stored) != len(ids):
@@ -285,6 +290,8 @@ def _write(folder: Path, demands: int, achievements: int) -> None:
             raise SystemExit(f"{folder} holds another catalogue: {note.read_text()}")
         with connection.cursor() as cursor:
             cursor.execute("TRUNCATE matchmaking_match CASCADE")
+            cursor.execute("UPDATE matchmaking_demandindex SET matched_version = 0")
+            cursor.execute("VACUUM ANALYZE matchmaking_match")
         return
     began = time.monotonic()
     catalogue = Catalogue(achievements, lambda text: print(text, flush=True))

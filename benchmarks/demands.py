@@ -59,6 +59,7 @@ def write_demands(catalogue: Catalogue, count: int, model: int) -> None:
     Revisions of both lists are written as well: a match refers to them.
     """
     from accounts.models import Organization
+    from accounts.permissions import Tier
     from catalog.models import Demand
     from matchmaking.models import DemandEncoding, DemandIndex
     from matchmaking.retrieval.statistics import load_statistics
@@ -96,7 +97,7 @@ def write_demands(catalogue: Catalogue, count: int, model: int) -> None:
         vectors = catalogue.shape.vectors(field, language, catalogue.shape.noise(chance, 2))
         index.upsert(
             demand.pk,
-            [Row(place, place, True, "zh", vector) for place, vector in enumerate(vectors)],
+            [Row(place, Tier(place), True, "zh", vector) for place, vector in enumerate(vectors)],
             section=demand.industry[:1],
             province=demand.region[:2],
         )
