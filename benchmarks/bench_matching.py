@@ -9,8 +9,9 @@ service that pages use. The clock runs from the call until `DemandIndex` says th
 matched and its rows are there: message, encoding, comparison and storing are in it. The first few
 are to warm up. Where the model is not prepared there is nothing to measure, and it says so.
 
-`recall20`: which share of the best 20 by text of all pairs is among the candidates of the demand's
-own run, which asks two indexes; the list of vectors and the list of words.
+`recall20`: which share of the best 20 by text of all pairs is among the candidates of a demand's
+own run, which asks two indexes, of vectors and of words. Of the catalogue's own demands: those that
+are published have real vectors, and lie nowhere near the seeded ones.
 """
 
 import argparse
@@ -200,7 +201,7 @@ def _recall(count: int) -> float:
     from matchmaking.services import matching
 
     model = EmbeddingModel.objects.get().pk
-    indexes = list(DemandIndex.objects.select_related("listing").order_by("-pk")[:count])
+    indexes = list(DemandIndex.objects.select_related("listing").order_by("pk")[:count])
     exact = best_achievements([index.pk for index in indexes], model, limit=TOP)
     shares = []
     for index in indexes:
