@@ -285,9 +285,9 @@ def test_both_languages(client):
         ({}, 3),
         ({"industry": "C", "trl": "9", "mode": "license", "money": "1000000-5000000"}, 3),
         ({"sort": "ending", "fresh": "7"}, 3),
-        # A search counts its words and asks both legs besides.
-        ({"q": "淬火"}, 6),
-        ({"q": "淬火", "region": "330000"}, 6),
+        # A search asks for the model in use, counts its words and asks both legs besides.
+        ({"q": "淬火"}, 7),
+        ({"q": "淬火", "region": "330000"}, 7),
     ],
 )
 def test_a_list_costs_the_same_for_one_row_and_for_thirty(client, query, queries):

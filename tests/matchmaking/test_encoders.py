@@ -436,7 +436,7 @@ def test_a_relative_folder_is_looked_for_in_the_project(settings, tmp_path):
 def test_a_snapshot_of_the_hub_keeps_its_commit_as_revision(monkeypatch, tmp_path):
     (tmp_path / "snapshots").mkdir()
     snapshot = make_folder(tmp_path / "snapshots" / "0123abcd")
-    monkeypatch.setattr(encoders, "_hub_snapshot", lambda name, offline: snapshot)
+    monkeypatch.setattr(encoders, "_hub_snapshot", lambda name, offline, revision: snapshot)
 
     model = encoders.find_model("someone/some-model")
 

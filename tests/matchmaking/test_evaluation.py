@@ -1,10 +1,12 @@
 """`manage.py evaluate_matching`: the real pipeline over a judged set, in a database of its own."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection
+from django.utils.crypto import get_random_string
 
 from catalog.models import Demand
 from matchmaking.management.commands import evaluate_matching
@@ -33,14 +35,29 @@ def judged(tmp_path: Path, monkeypatch) -> Path:
     return tmp_path
 
 
-def databases() -> set[str]:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT datname FROM pg_database")
-        return {name for (name,) in cursor.fetchall()}
+@pytest.fixture
+def left(monkeypatch) -> Callable[[], set[str]]:
+    """Those scratch databases of this test that are there; others evaluate at the same time."""
+    made: list[str] = []
+
+    def name(*_: object) -> str:
+        made.append(get_random_string(8, "abcdefghijklmnopqrstuvwxyz"))
+        return made[-1]
+
+    monkeypatch.setattr("matchmaking.evaluation.scratch.get_random_string", name)
+
+    def left() -> set[str]:
+        assert made, "no scratch database was made"
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT datname FROM pg_database")
+            names = {name for (name,) in cursor.fetchall()}
+        return names & {f"keqiao_evaluation_{one}" for one in made}
+
+    return left
 
 
-def test_it_ranks_every_achievement_for_every_demand_and_leaves_nothing_behind(judged):
-    before, name = databases(), connection.settings_dict["NAME"]
+def test_it_ranks_every_achievement_for_every_demand_and_leaves_nothing_behind(judged, left):
+    name = connection.settings_dict["NAME"]
     run = judged / "run.tsv"
 
     call_command("evaluate_matching", judged, run=run)
@@ -52,7 +69,7 @@ def test_it_ranks_every_achievement_for_every_demand_and_leaves_nothing_behind(j
     assert all(sorted(ranked) == ["a1", "a2", "a3"] for ranked in found.values())
     scores = [float(score) for demand, _, score in rows if demand == "d1"]
     assert scores == sorted(scores, reverse=True)
-    assert databases() == before
+    assert left() == set()
     assert connection.settings_dict["NAME"] == name
     assert not Demand.objects.exists()
     assert sorted(path.name for path in judged.iterdir()) == [
@@ -62,9 +79,7 @@ def test_it_ranks_every_achievement_for_every_demand_and_leaves_nothing_behind(j
     ]
 
 
-def test_a_failure_half_way_leaves_nothing_behind_either(judged, monkeypatch):
-    before = databases()
-
+def test_a_failure_half_way_leaves_nothing_behind_either(judged, left, monkeypatch):
     def broken(*_: object) -> None:
         raise RuntimeError("the index broke")
 
@@ -72,7 +87,7 @@ def test_a_failure_half_way_leaves_nothing_behind_either(judged, monkeypatch):
     with pytest.raises(RuntimeError, match="the index broke"):
         call_command("evaluate_matching", judged, run=judged / "run.tsv")
 
-    assert databases() == before
+    assert left() == set()
     assert not (judged / "run.tsv").exists()
     assert not list(judged.glob("*.part"))
 

@@ -27,7 +27,6 @@ from matchmaking.workflow import MatchStatus
 from tests.factories import (
     make_achievement,
     make_demand,
-    make_embedding_model,
     make_manager,
     make_match,
     make_member,
@@ -303,7 +302,6 @@ def test_a_withdrawn_listing_is_no_longer_shown_to_the_other_side(client):
 def index_of(demand: Demand, **fields) -> DemandIndex:
     words = SparseVector({1: 1.0}, TERM_DIMENSIONS)
     values = {
-        "model": make_embedding_model(),
         "version": demand.version,
         "digest": "x",
         "terms": words,
@@ -349,7 +347,7 @@ def test_an_empty_list_says_with_how_many_it_was_compared(client):
 
     html = page(client, reverse("demand_matches", args=[demand.number]))
 
-    assert "比对了 1344 项成果，还没有合适的" in html
+    assert "比对了 1344 项成果，没有足够接近的" in html
     assert "hx-trigger" not in html
 
 

@@ -130,7 +130,7 @@ def test_hnsw_finds_nearly_all_of_them_under_every_filter(
     # However dear, the walk is what is asked here.
     monkeypatch.setattr(vectors, "READ", 1e6)
     monkeypatch.setattr(vectors, "LOOKED_UP", 1e6)
-    monkeypatch.setattr(vectors, "WIDTH", 250)
+    monkeypatch.setattr(vectors, "WIDTH", 400)
     where = Where(**EVERY[name])
     assert not index.plan(3 * BEST, where).exact
     recalls = []
