@@ -19,6 +19,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -49,6 +50,9 @@ BATCH_TOKENS = 768
 BATCH_TEXTS = 64
 # Bytes of a head of weights that are read: the format's own bound.
 HEAD_AT_MOST = 100_000_000
+# Batches of many texts that run at once, each on its share of the cores. On 2 cores one text costs
+# 4 ms more than on both together, and many are encoded in an eighth less time.
+STREAMS = 2
 # Tokenised at once: bounds the memory, still enough to sort.
 CHUNK_TEXTS = 512
 # Activations that share one scale. 128 is within 6 % of the speed of 384 and loses half as
@@ -547,6 +551,7 @@ class OpenVinoEncoder:
         self._tokenizer.no_truncation()
         self._tokenizer.no_padding()
         self._thread = threading.local()
+        self._streams = ThreadPoolExecutor(STREAMS, thread_name_prefix="encode")
         self._specials = self._tokenizer.num_special_tokens_to_add(False)
         self._longest_text = manifest.max_tokens * CHARACTERS_PER_TOKEN
         self._graph = folder / "model.xml"
@@ -569,8 +574,8 @@ class OpenVinoEncoder:
                 self._graph,
                 "CPU",
                 {
-                    # One stream on all cores: the best for a query, and no worse for a batch.
-                    "PERFORMANCE_HINT": "LATENCY",
+                    "PERFORMANCE_HINT": "THROUGHPUT",
+                    "NUM_STREAMS": str(STREAMS),
                     "DYNAMIC_QUANTIZATION_GROUP_SIZE": str(group),
                     # Several processes share the cores, so none may sit on its own.
                     "ENABLE_CPU_PINNING": False,
@@ -594,8 +599,12 @@ class OpenVinoEncoder:
         vectors = np.empty((len(prepared), self.dimension), np.float32)
         for start in range(0, len(prepared), CHUNK_TEXTS):
             ids = self._token_ids([prefix + text for text in prepared[start : start + CHUNK_TEXTS]])
-            for batch in _batches([len(one) for one in ids]):
-                vectors[[start + i for i in batch]] = self._run([ids[i] for i in batch])
+            batches = list(_batches([len(one) for one in ids]))
+            # One alone runs in the caller's thread: nothing is won by another.
+            each = self._streams.map if len(batches) > 1 else map
+            rows = each(self._run, [[ids[i] for i in batch] for batch in batches])
+            for batch, found in zip(batches, rows, strict=True):
+                vectors[[start + i for i in batch]] = found
         lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
         usable = (np.isfinite(lengths) & (lengths > 1e-6))[:, 0]
         if not usable.all():
