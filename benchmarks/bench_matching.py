@@ -26,8 +26,9 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from benchmarks.bench_rematch import _start, _write
+from benchmarks.bench_rematch import _write
 from benchmarks.report import FOLDER, Cell, report
+from benchmarks.services import start
 
 ROOT = Path(__file__).resolve().parent.parent
 WARM_UP = 5
@@ -55,7 +56,7 @@ def main() -> None:
         else:
             folder = Path(tempfile.mkdtemp(dir=FOLDER, prefix="matching-"))
             stack.callback(shutil.rmtree, folder, ignore_errors=True)
-        _start(stack, folder)
+        start(stack, folder)
         _write(folder, 20, options.achievements)
         _adopt_model(folder_of_model)
         _settle()

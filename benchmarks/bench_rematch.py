@@ -35,6 +35,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.report import FOLDER, Cell, report
+from benchmarks.services import start
 
 TOP = 20
 SAMPLE, CHECKED = 30, 25
@@ -63,7 +64,7 @@ def main() -> None:
         else:
             folder = Path(tempfile.mkdtemp(dir=FOLDER, prefix="rematch-"))
             stack.callback(shutil.rmtree, folder, ignore_errors=True)
-        _start(stack, folder)
+        start(stack, folder)
         _write(folder, options.demands, options.achievements)
         load = os.getloadavg()[0]
         index, one_pass, truth = (_run(phase) for phase in ("index", "pass", "truth"))
@@ -255,25 +256,6 @@ def _run(phase: str) -> Any:
     command = [sys.executable, "-m", "benchmarks.bench_rematch", "--phase", phase]
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
     return json.loads(done.stdout.splitlines()[-1])
-
-
-def _start(stack: ExitStack, folder: Path) -> None:
-    from config.embedded import Services
-
-    services = Services(folder, durable=False)
-    stack.callback(services.stop)
-    os.environ.update(
-        services.start(),
-        DJANGO_SETTINGS_MODULE="config.settings.dev",
-        KEQIAO_VAR=str(folder),
-        LOG_LEVEL="ERROR",
-    )
-    import django
-
-    django.setup()
-    from django.core.management import call_command
-
-    call_command("migrate", interactive=False, verbosity=0)
 
 
 def _write(folder: Path, demands: int, achievements: int) -> None:

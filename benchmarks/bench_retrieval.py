@@ -32,6 +32,7 @@ import psutil
 from numpy.typing import NDArray
 
 from benchmarks.report import FOLDER, Cell, report
+from benchmarks.services import start
 
 BEST = 50
 SEARCHES_UP_TO = 200_000
@@ -75,7 +76,7 @@ def main() -> None:
         else:
             folder = Path(tempfile.mkdtemp(dir=FOLDER, prefix="retrieval-"))
             stack.callback(shutil.rmtree, folder, ignore_errors=True)
-        _start(stack, folder)
+        start(stack, folder)
         catalogue, made = _catalogue(folder, options.listings, searches)
         load = os.getloadavg()[0]
         asked = _searches if searches else _vectors
@@ -143,25 +144,6 @@ def _share(values: list[float], share: float) -> float:
 
 
 # --- The catalogue ------------------------------------------------------------------------------
-
-
-def _start(stack: ExitStack, folder: Path) -> None:
-    from config.embedded import Services
-
-    services = Services(folder, durable=False)
-    stack.callback(services.stop)
-    os.environ.update(
-        services.start(),
-        DJANGO_SETTINGS_MODULE="config.settings.dev",
-        KEQIAO_VAR=str(folder),
-        LOG_LEVEL="ERROR",
-    )
-    import django
-
-    django.setup()
-    from django.core.management import call_command
-
-    call_command("migrate", interactive=False, verbosity=0)
 
 
 def _catalogue(folder: Path, count: int, searches: bool) -> tuple[Any, dict[str, Any]]:
