@@ -65,6 +65,9 @@ class Faults(list[str]):
 
     def _look(self, response: Response) -> None:
         is_page = response.request.resource_type == "document"
+        if response.status == 401 and response.request.method == "POST":
+            # A draft that saves itself a moment after its session has ended: the page says so.
+            return
         if response.status >= (500 if is_page else 400):
             self.append(f"{response.status}: {response.url}")
 
