@@ -599,7 +599,8 @@ class OpenVinoEncoder:
         vectors = np.empty((len(prepared), self.dimension), np.float32)
         for start in range(0, len(prepared), CHUNK_TEXTS):
             ids = self._token_ids([prefix + text for text in prepared[start : start + CHUNK_TEXTS]])
-            batches = list(_batches([len(one) for one in ids]))
+            # The longest first: both streams end at about the same time.
+            batches = list(_batches([len(one) for one in ids]))[::-1]
             # One alone runs in the caller's thread: nothing is won by another.
             each = self._streams.map if len(batches) > 1 else map
             rows = each(self._run, [[ids[i] for i in batch] for batch in batches])
