@@ -25,7 +25,7 @@ from typing import Any
 
 import numpy as np
 from django.conf import settings
-from django.db.models import OuterRef, Subquery
+from django.db.models import OuterRef, QuerySet, Subquery
 from django.utils.translation import gettext as _
 from numpy.typing import NDArray
 
@@ -125,29 +125,34 @@ class Decisions:
         )
 
 
+# What `grade` asks for, by the names that `with_decisions` gives.
+SAID = ("status", "decision", "reasons", "declined_for")
+
+
+def with_decisions(matches: QuerySet[Match]) -> QuerySet[Match]:
+    """Say with each match what was decided about it: see `SAID` and `grade`."""
+    last = Review.objects.filter(match=OuterRef("pk"), status=ReviewStatus.SUBMITTED).order_by(
+        "-closed_at", "-pk"
+    )
+    no = Consent.objects.filter(match=OuterRef("pk"), agreed=False).order_by("-created_at")
+    return matches.annotate(
+        decision=Subquery(last.values("decision")[:1]),
+        reasons=Subquery(last.values("reasons")[:1]),
+        declined_for=Subquery(no.values("reason")[:1]),
+    )
+
+
 def read_decisions(model: EmbeddingModel) -> Decisions:
     """Read the latest decisions on matches whose features are those of today.
 
     Row by row, numbers only. Features of the vectors of another model mean something else.
     """
-    last = Review.objects.filter(match=OuterRef("pk"), status=ReviewStatus.SUBMITTED).order_by(
-        "-closed_at", "-pk"
-    )
-    no = Consent.objects.filter(match=OuterRef("pk"), agreed=False).order_by("-created_at")
-    rows = (
-        Match.objects.filter(
-            status__in=(*GRADES, MatchStatus.REJECTED, MatchStatus.DECLINED),
-            features__version=FEATURES_VERSION,
-            model=model,
-        )
-        .annotate(
-            decision=Subquery(last.values("decision")[:1]),
-            reasons=Subquery(last.values("reasons")[:1]),
-            declined_for=Subquery(no.values("reason")[:1]),
-        )
-        .order_by("-decided_at", "-pk")
-        .values_list("demand", "features", "status", "decision", "reasons", "declined_for")
-    )[:DECISIONS_AT_MOST]
+    matches = Match.objects.filter(
+        status__in=(*GRADES, MatchStatus.REJECTED, MatchStatus.DECLINED),
+        features__version=FEATURES_VERSION,
+        model=model,
+    ).order_by("-decided_at", "-pk")
+    rows = with_decisions(matches).values_list("demand", "features", *SAID)[:DECISIONS_AT_MOST]
     demands: list[int] = []
     grades: list[int] = []
     fixed: list[float] = []

@@ -24,11 +24,9 @@ from catalog.workflow import IllegalMove
 from matchmaking.evaluation import metrics
 from matchmaking.models import (
     Centre,
-    Consent,
     DemandIndex,
     EmbeddingModel,
     Match,
-    Review,
     encoding_model,
     index_model,
 )
@@ -38,8 +36,8 @@ from matchmaking.retrieval.vectors import vector_index
 from matchmaking.services import indexing
 from matchmaking.services.indexing import LISTINGS
 from matchmaking.services.matching import rank_all
-from matchmaking.services.training import grade
-from matchmaking.workflow import ModelState, ReviewStatus
+from matchmaking.services.training import SAID, grade, with_decisions
+from matchmaking.workflow import ModelState
 
 # Achievements first: most of the work, and what a demand's neighbours are looked for in.
 KINDS = ("achievement", "demand")
@@ -371,20 +369,10 @@ def decided() -> dict[int, dict[int, int]]:
 
     Of live demands whose decisions tell achievements apart; grades as the ranker learns them.
     """
-    last = Review.objects.filter(match=OuterRef("pk"), status=ReviewStatus.SUBMITTED).order_by(
-        "-closed_at", "-pk"
-    )
-    no = Consent.objects.filter(match=OuterRef("pk"), agreed=False).order_by("-created_at")
-    rows = (
-        Match.objects.filter(decided_at__isnull=False, demand__in=Demand.objects.live())
-        .annotate(
-            decision=Subquery(last.values("decision")[:1]),
-            reasons=Subquery(last.values("reasons")[:1]),
-            declined_for=Subquery(no.values("reason")[:1]),
-        )
-        .order_by("pk")
-        .values_list("demand", "achievement", "status", "decision", "reasons", "declined_for")
-    )
+    matches = Match.objects.filter(
+        decided_at__isnull=False, demand__in=Demand.objects.live()
+    ).order_by("pk")
+    rows = with_decisions(matches).values_list("demand", "achievement", *SAID)
     judged: dict[int, dict[int, int]] = {}
     for demand, achievement, *said in rows.iterator(chunk_size=1000):
         value = grade(*said)
