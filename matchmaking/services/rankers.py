@@ -11,14 +11,11 @@ from django.db.models import Max
 from django.utils.translation import gettext as _
 
 from accounts.models import User
-from matchmaking.models import DemandIndex, EmbeddingModel, RankerChange, RankerVersion
+from matchmaking.models import EmbeddingModel, RankerChange, RankerVersion
 from matchmaking.retrieval.features import FEATURES_VERSION
 from matchmaking.retrieval.learning import Ranker, RankerUnavailable, load
 from matchmaking.services import matching
 from matchmaking.services.indexing import current_model
-
-# Demands that are marked with one statement.
-AT_ONCE = 2000
 
 
 class RankerRefused(Exception):
@@ -82,7 +79,9 @@ def use(*, version: RankerVersion | None, actor: User | None) -> bool:
         version.is_active = True
         version.save(update_fields=["is_active"])
     RankerChange.objects.create(version=version, actor=actor)
-    _mark_all_unmatched()
+    # A run that holds its demand ends first and is marked after; one that waits for its row reads
+    # the new version.
+    matching.mark_unmatched()
     return True
 
 
@@ -100,20 +99,3 @@ def check(version: RankerVersion) -> None:
 def _one_at_a_time() -> None:
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(hashtext('rankers'))")
-
-
-def _mark_all_unmatched() -> None:
-    """Have every demand compared again.
-
-    Rows are locked in the order of their keys, as `matching.mark_unmatched` does. A run that
-    holds its demand ends first and is marked after; one that waits for its row reads the new
-    version.
-    """
-    last = 0
-    while True:
-        rows = DemandIndex.objects.filter(pk__gt=last).order_by("pk")
-        marked = list(rows.values_list("pk", flat=True)[:AT_ONCE])
-        if not marked:
-            return
-        matching.mark_unmatched(marked)
-        last = marked[-1]
