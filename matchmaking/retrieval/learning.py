@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from catalog.models import Listing
 from matchmaking.models import RankerVersion
+from matchmaking.retrieval.candidates import PLACES
 from matchmaking.retrieval.features import (
     DIRECTIONS,
     FEATURES,
@@ -109,7 +110,7 @@ class Ranker:
         if not len(fixed):
             return fixed
         trees = self._trees(features)
-        return np.round(fixed + (trees - self.offset) / LOG_ODDS, 5)
+        return np.round(fixed + (trees - self.offset) / LOG_ODDS, PLACES)
 
     def gains(self) -> dict[str, float]:
         """Return each feature's share of what the trees gain, the largest first."""
@@ -228,22 +229,20 @@ def rerank(
     ranked: Sequence[Ranked],
     grids: Mapping[int, Sequence[Mapping[str, Any]]],
     *,
-    model_id: int | None,
+    in_use: tuple[int, Ranker] | None,
     pool: int,
 ) -> list[Ranked]:
     """Return a demand's candidates with their features, in the order of the version in use.
 
-    Those without a grid are left out.
-
-    `ranked` comes from the fixed weights, best first, and stays as it is where they rank. `pool`:
-    see `features.describe`.
+    Those without a grid are left out. `ranked` comes from the fixed weights, best first, and stays
+    as it is where they rank. `in_use`: what `active` says. `pool`: see `features.describe`.
     """
     rows = describe(demand, achievements, ranked, grids, pool=pool)
     ranked = [item for item in ranked if item.candidate.listing_id in grids]
     ranked = [replace(item, features=row) for item, row in zip(ranked, rows, strict=True)]
-    if (found := active(model_id)) is None or not ranked:
+    if in_use is None or not ranked:
         return ranked
-    pk, ranker = found
+    pk, ranker = in_use
     fixed = np.array([item.score for item in ranked])
     scores = ranker.order(matrix(rows), fixed).tolist()
     ordered = [

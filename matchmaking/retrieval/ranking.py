@@ -15,7 +15,7 @@ from typing import Any
 
 from catalog.industries import division
 from catalog.models import Listing
-from matchmaking.retrieval.candidates import LEXICAL_WEIGHT, Candidate
+from matchmaking.retrieval.candidates import LEXICAL_WEIGHT, PLACES, Candidate
 from matchmaking.retrieval.explanation import grid_score
 from matchmaking.retrieval.windows import language_of
 
@@ -72,7 +72,7 @@ def rank(
         **{name: round(part, 4) for name, part in fields.items()},
     }
     unheard = _unheard(demand, achievement, candidate)
-    score = round(candidate.score + unheard + bonus, 5)
+    score = round(candidate.score + unheard + bonus, PLACES)
     return Ranked(candidate, score, confidence(score), parts, unheard=unheard)
 
 

@@ -6,6 +6,7 @@ import heapq
 import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 from typing import Any, NamedTuple
 
 from django.conf import settings
@@ -38,7 +39,7 @@ from matchmaking.retrieval.candidates import (
     find_candidates,
 )
 from matchmaking.retrieval.encoders import Encoder
-from matchmaking.retrieval.explanation import constraint_grid, verdicts
+from matchmaking.retrieval.explanation import Side, constraint_grid, verdicts
 from matchmaking.retrieval.features import FEATURES_VERSION
 from matchmaking.retrieval.learning import active, rerank
 from matchmaking.retrieval.lexical import term_id
@@ -241,7 +242,9 @@ def rank_pool(
     """
     wanted = listing_side(demand)
     keep = keep or settings.MATCH_TOP_K
-    is_fixed = active(model_id) is None
+    # Asked once: another version may be put in use while we compare.
+    in_use = active(model_id)
+    is_fixed = in_use is None
     floor = least_score(settings.MATCH_FLOOR) if with_floor else -math.inf
     there = [one for one in candidates if one.listing_id in achievements]
     # These may stand behind one another, and leave a place to the next.
@@ -252,11 +255,14 @@ def rank_pool(
     ranked: list[Ranked] = []
     alike: dict[int, list[int]] = {}
 
+    @cache
+    def offered(pk: int) -> Side:
+        return listing_side(achievements[pk])
+
     def look_at(items: Sequence[Ranked]) -> None:
         for item in items:
             pk = item.candidate.listing_id
-            side = listing_side(achievements[pk])
-            grids[pk] = constraint_grid(wanted, side, start=timezone.localdate())
+            grids[pk] = constraint_grid(wanted, offered(pk), start=timezone.localdate())
 
     for candidate in there:
         achievement = achievements[candidate.listing_id]
@@ -265,7 +271,7 @@ def rank_pool(
         if is_fixed and (most < floor or (is_full and most < best[0])):
             ranked.append(Ranked(candidate, most, confidence(most), {}))
             continue
-        rows = verdicts(wanted, listing_side(achievement))
+        rows = verdicts(wanted, offered(achievement.pk))
         item = rank(demand=demand, achievement=achievement, candidate=candidate, grid=rows)
         ranked.append(item)
         heapq.heappush(best, item.score)
@@ -274,7 +280,7 @@ def rank_pool(
     ranked.sort(key=lambda item: (-item.score, item.candidate.listing_id))
     if not is_fixed:
         look_at(ranked)
-        ranked = rerank(demand, achievements, ranked, grids, model_id=model_id, pool=POOL)
+        ranked = rerank(demand, achievements, ranked, grids, in_use=in_use, pool=POOL)
     kept = ranked
     if with_floor:
         kept = [item for item in kept if item.confidence >= settings.MATCH_FLOOR]
@@ -285,7 +291,8 @@ def rank_pool(
     kept = kept[:keep]
     if is_fixed:
         look_at(kept)
-        kept = rerank(demand, achievements, ranked, grids, model_id=model_id, pool=POOL)
+        # Those alone have a grid; their places are told among all.
+        kept = rerank(demand, achievements, ranked, grids, in_use=in_use, pool=POOL)
     return Listed(
         kept,
         grids,
