@@ -63,6 +63,14 @@ def read_judgements(folder: Path) -> dict[str, dict[str, int]]:
     return judged
 
 
+def read_texts(folder: Path) -> dict[str, list[Text]]:
+    """Return a set's texts by kind, in the order in which they are indexed. Raises `BrokenSet`."""
+    return {
+        "achievement": read_set(folder, "achievements"),
+        "demand": read_set(folder, "demands"),
+    }
+
+
 def _read(path: Path) -> Iterator[Text]:
     for _, (key, title, body) in _rows(path, ("id", "title", "text")):
         title = title.replace("\\n", " ").strip()

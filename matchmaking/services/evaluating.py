@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from itertools import islice
 from typing import Any
 
@@ -22,6 +23,8 @@ from matchmaking.services.matching import rank_all
 # Results of one demand that a run file holds.
 DEPTH = 1000
 Progress = Callable[[int], None]
+# Shows how far something is: (what, how many) -> a context whose `update` is a `Progress`.
+Bar = Callable[[str, int], AbstractContextManager[Any]]
 
 
 def load(texts: list[Text], kind: str) -> None:
@@ -69,6 +72,14 @@ def index(kind: str, encoder: Encoder, progress: Progress) -> None:
     """Index what was loaded, as the encode task does."""
     for done in indexing.index_all(kind=kind, encoder=encoder):
         progress(done)
+
+
+def load_and_index(texts: Mapping[str, list[Text]], encoder: Encoder, bar: Bar) -> None:
+    """Store and index a set, list by list, as `dataset.read_texts` gives it."""
+    for kind, rows in texts.items():
+        load(rows, kind)
+        with bar(f"{kind}s", len(rows)) as shown:
+            index(kind, encoder, shown.update)
 
 
 def run(progress: Progress, *, model_id: int | None = None) -> Iterator[tuple[str, str, float]]:

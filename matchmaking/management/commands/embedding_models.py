@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import signal
-import sys
 from argparse import ArgumentParser, ArgumentTypeError
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone, translation
-from tqdm import tqdm
 
 from matchmaking.evaluation import metrics
-from matchmaking.evaluation.dataset import BrokenSet, Text, read_judgements, read_set
+from matchmaking.evaluation.dataset import BrokenSet, Text, read_judgements, read_texts
 from matchmaking.evaluation.scratch import scratch_database
+from matchmaking.management.running import bar, stoppable
 from matchmaking.models import EmbeddingModel
 from matchmaking.retrieval.encoders import Encoder, EncoderUnavailable, get_encoder
 from matchmaking.services import evaluating, indexing, upgrading
@@ -121,9 +118,9 @@ class Command(BaseCommand):
         if rate:
             encoder = Paced(encoder, rate)
         seen = upgrading.progress(model)
-        with _stoppable(), _bar(f"{model}", seen.total, seen.done) as bar:
+        with stoppable(), bar(f"{model}", seen.total, seen.done) as shown:
             for done in upgrading.build(model, encoder, batch=batch):
-                bar.update(done)
+                shown.update(done)
         model.refresh_from_db()
         self.stdout.write(
             f"{model} has encoded all {upgrading.progress(model).total:,} listings"
@@ -135,24 +132,14 @@ class Command(BaseCommand):
         current = EmbeddingModel.objects.current()
         if current is None or current.pk == model.pk:
             raise UpgradeRefused("Compare a model with the current one, which must be another.")
-        sets = [
-            (
-                folder,
-                read_judgements(folder),
-                {
-                    "achievement": read_set(folder, "achievements"),
-                    "demand": read_set(folder, "demands"),
-                },
-            )
-            for folder in set
-        ]
+        sets = [(folder, read_judgements(folder), read_texts(folder)) for folder in set]
         both = [get_encoder(one) for one in (current, model) if sets]
         self.stdout.write(
             f"{'':<24}{'measure':<10}{'demands':>8}  {'now':>7}  {'then':>7}  difference (95 %)"
         )
         self._on_decisions(current, model)
         for folder, judged, texts in sets:
-            with _stoppable():
+            with stoppable():
                 ranked = _ranked(texts, both, folder.name)
             before, after = (metrics.measure(one, judged) for one in ranked)
             for name in before:
@@ -168,9 +155,9 @@ class Command(BaseCommand):
                 f"own decisions           not until it is built ({missing:,} listings are missing)"
             )
             return
-        with _bar("own decisions", 2 * len(judged)) as bar:
+        with bar("own decisions", 2 * len(judged)) as shown:
             before, after = (
-                upgrading.on_decisions(one, judged, bar.update) for one in (current, model)
+                upgrading.on_decisions(one, judged, shown.update) for one in (current, model)
             )
         self._row("own decisions", "ndcg10", before, after)
 
@@ -217,29 +204,18 @@ def _ranked(
     """Run the engine over a set with each of two models, in a database of its own."""
     first, second = both
     with scratch_database():
-        for kind, rows in texts.items():
-            evaluating.load(rows, kind)
-            with _bar(f"{name}: {kind}s, {first.name}", len(rows)) as bar:
-                evaluating.index(kind, first, bar.update)
+        evaluating.load_and_index(
+            texts, first, lambda what, total: bar(f"{name}: {what}, {first.name}", total)
+        )
         model = indexing.register_model(second)
-        with _bar(f"{name}: {second.name}", upgrading.progress(model).total) as bar:
+        with bar(f"{name}: {second.name}", upgrading.progress(model).total) as shown:
             for done in upgrading.build(model, second, batch=BATCH):
-                bar.update(done)
+                shown.update(done)
         found = []
         for one in (indexing.register_model(first), model):
-            with _bar(f"{name}: matching, {one.name}", len(texts["demand"])) as bar:
-                found.append(evaluating.rankings(bar.update, model_id=one.pk))
+            with bar(f"{name}: matching, {one.name}", len(texts["demand"])) as shown:
+                found.append(evaluating.rankings(shown.update, model_id=one.pk))
         return found
-
-
-@contextmanager
-def _stoppable() -> Iterator[None]:
-    """Being asked to stop is no reason to leave a lock or a database behind."""
-    before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def _number(parser: ArgumentParser) -> None:
@@ -260,7 +236,3 @@ def _positive(text: str) -> float:
     if not 0 < value < float("inf"):
         raise ArgumentTypeError(f"{text} is no number above 0")
     return value
-
-
-def _bar(what: str, total: int, initial: int = 0) -> Any:
-    return tqdm(total=total, initial=initial, desc=what, unit="", file=sys.stderr, mininterval=0.5)

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import os
-import signal
-import sys
 from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
-from tqdm import tqdm
 
-from matchmaking.evaluation.dataset import BrokenSet, read_set
+from matchmaking.evaluation.dataset import BrokenSet, read_texts
 from matchmaking.evaluation.scratch import scratch_database
+from matchmaking.management.running import bar, stoppable
 from matchmaking.retrieval.encoders import EncoderUnavailable, load_encoder
 from matchmaking.services import evaluating
 
@@ -36,28 +34,21 @@ class Command(BaseCommand):
             help="folder or hub's name of a model, EMBEDDING_MODEL by default",
         )
 
+    @stoppable()
     def handle(self, *args: Any, **options: Any) -> None:
         try:
-            texts = {
-                "achievement": read_set(options["set"], "achievements"),
-                "demand": read_set(options["set"], "demands"),
-            }
+            texts = read_texts(options["set"])
             encoder = load_encoder(options["model"])
         except (BrokenSet, EncoderUnavailable) as error:
             raise CommandError(str(error)) from error
-        # Being asked to stop is no reason to leave a database behind.
-        signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
         target: Path = options["run"]
         draft = target.with_name(f"{target.name}.{os.getpid()}.part")
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
             with draft.open("w", encoding="utf8") as lines, scratch_database():
-                for kind, rows in texts.items():
-                    evaluating.load(rows, kind)
-                    with _bar(f"{kind}s", len(rows)) as bar:
-                        evaluating.index(kind, encoder, bar.update)
-                with _bar("matching", len(texts["demand"])) as bar:
-                    for demand, achievement, score in evaluating.run(bar.update):
+                evaluating.load_and_index(texts, encoder, bar)
+                with bar("matching", len(texts["demand"])) as shown:
+                    for demand, achievement, score in evaluating.run(shown.update):
                         lines.write(f"{demand}\t{achievement}\t{score:.6f}\n")
             draft.replace(target)
         except OSError as error:
@@ -65,7 +56,3 @@ class Command(BaseCommand):
         finally:
             draft.unlink(missing_ok=True)
         self.stdout.write(f"{len(texts['demand'])} demands, run written to {target}")
-
-
-def _bar(what: str, total: int) -> Any:
-    return tqdm(total=total, desc=what, unit="", file=sys.stderr, mininterval=0.5)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import signal
-import sys
 from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
@@ -11,11 +9,11 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import translation
-from tqdm import tqdm
 
-from matchmaking.evaluation.dataset import BrokenSet, Text, read_judgements, read_set
+from matchmaking.evaluation.dataset import BrokenSet, read_judgements, read_texts
 from matchmaking.evaluation.metrics import Interval
 from matchmaking.evaluation.scratch import scratch_database
+from matchmaking.management.running import bar, stoppable
 from matchmaking.retrieval.encoders import EncoderUnavailable, load_encoder
 from matchmaking.retrieval.learning import RankerUnavailable, library
 from matchmaking.services import evaluating, halves, training
@@ -57,8 +55,8 @@ class Command(BaseCommand):
             raise CommandError(str(error)) from error
 
     def _on_decisions(self, *, dry_run: bool) -> None:
-        with _bar("training", training.FOLDS * training.REPEATS) as bar:
-            trained = training.train(dry_run=dry_run, progress=bar.update)
+        with bar("training", training.FOLDS * training.REPEATS) as shown:
+            trained = training.train(dry_run=dry_run, progress=shown.update)
         comparison = trained.comparison
         judged, grades = trained.decisions, trained.report["grades"]
         self._say(
@@ -97,20 +95,12 @@ class Command(BaseCommand):
         if count < 1:
             raise CommandError("--halves must be at least 1.")
         judgements = read_judgements(folder)
-        texts: dict[str, list[Text]] = {
-            "achievement": read_set(folder, "achievements"),
-            "demand": read_set(folder, "demands"),
-        }
+        texts = read_texts(folder)
         encoder = load_encoder(settings.EMBEDDING_MODEL)
-        # Being asked to stop is no reason to leave a database behind.
-        signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
-        with scratch_database():
-            for kind, rows in texts.items():
-                evaluating.load(rows, kind)
-                with _bar(f"{kind}s", len(rows)) as bar:
-                    evaluating.index(kind, encoder, bar.update)
-            with _bar("matching", len(texts["demand"])) as bar:
-                pairs = halves.collect(judgements, bar.update)
+        with stoppable(), scratch_database():
+            evaluating.load_and_index(texts, encoder, bar)
+            with bar("matching", len(texts["demand"])) as shown:
+                pairs = halves.collect(judgements, shown.update)
         self._say(
             f"{'half':>4}  {'within the half learned from':32}  {'learned, on the other half':32}"
             f"  {'promoted':8}  other half: fixed, then"
@@ -131,7 +121,3 @@ class Command(BaseCommand):
 
 def _signed(figure: Interval) -> str:
     return f"{figure.mean:+.4f} ({figure.low:+.4f} to {figure.high:+.4f})"
-
-
-def _bar(what: str, total: int) -> Any:
-    return tqdm(total=total, desc=what, unit="", file=sys.stderr, mininterval=0.5)
