@@ -35,7 +35,7 @@ _source: Source = _nothing
 
 
 def set_source(source: Source) -> None:
-    """Let the engine say how far it is: of live listings of a list, by id, in two queries."""
+    """Let the engine say how far it is: of live listings of a list, by id, in three queries."""
     global _source
     _source = source
 

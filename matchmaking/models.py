@@ -51,7 +51,7 @@ class EmbeddingModel(models.Model):
     """A model that makes vectors. Vectors of different models are never compared.
 
     Which one is current is said here and nowhere else: to go over to another is to change two
-    rows, whatever the number of listings. See docs/adr/0015.
+    rows, whatever the number of listings. See docs/adr/0016.
     """
 
     name = models.CharField(max_length=200)

@@ -19,8 +19,8 @@ from django.utils.translation import ngettext
 
 from accounts.templatetags.kq import day
 from catalog import partners
-from catalog.models import Achievement, Demand
 from matchmaking.models import Match, Unmatchable, index_model
+from matchmaking.services.indexing import LISTINGS
 from matchmaking.workflow import MatchStatus
 
 # A match that may still bring two together, or has.
@@ -43,18 +43,13 @@ class Progress(NamedTuple):
     problem: str
 
 
-def _live(kind: str) -> QuerySet[Any]:
-    found: QuerySet[Any] = (Demand if kind == "demand" else Achievement).objects.live()
-    return found
-
-
 def unmatched_listings(kind: str) -> QuerySet[Any]:
     """Return live listings that were compared and have no open or introduced match."""
     done = index_model(kind).objects.filter(
         listing=OuterRef("pk"), matched_version=OuterRef("version"), problem=""
     )
     useful = Match.objects.filter(status__in=USEFUL, **{kind: OuterRef("pk")})
-    return _live(kind).filter(Exists(done), ~Exists(useful))
+    return LISTINGS[kind].objects.live().filter(Exists(done), ~Exists(useful))
 
 
 def unmet_by(unmet: QuerySet[Any], field: str, letters: int) -> list[tuple[str, int]]:
@@ -71,12 +66,12 @@ def unmet_by(unmet: QuerySet[Any], field: str, letters: int) -> list[tuple[str, 
 def unreadable_listings(kind: str) -> QuerySet[Any]:
     """Return live listings whose text cannot be compared."""
     broken = index_model(kind).objects.filter(listing=OuterRef("pk"), version=OuterRef("version"))
-    return _live(kind).filter(Exists(broken.exclude(problem="")))
+    return LISTINGS[kind].objects.live().filter(Exists(broken.exclude(problem="")))
 
 
 def progress(kind: str, ids: Sequence[int]) -> dict[int, Progress]:
     """Return how far the engine is with the live ones of these listings; three queries."""
-    live = dict(_live(kind).filter(pk__in=ids).values_list("pk", "version"))
+    live = dict(LISTINGS[kind].objects.live().filter(pk__in=ids).values_list("pk", "version"))
     rows = index_model(kind).objects.filter(pk__in=live, version=F("listing__version"))
     indexes = {row.pk: row for row in rows.defer("terms", "member_terms", "public_terms")}
     counts: dict[int, Counter[str]] = {pk: Counter() for pk in live}
