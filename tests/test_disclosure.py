@@ -441,8 +441,9 @@ def test_an_organization_is_not_found_by_its_number(client, reader):
     world = make_world(MatchStatus.APPROVED)
     for name in ("organization_edit", "organization_members"):
         hidden = reverse(name, args=[world.demand.owner.pk])
-        # A number of as many digits: the page repeats its address.
-        absent = reverse(name, args=[world.demand.owner.pk + 7])
+        # A number of as many digits: the page repeats its address, and says how long it is.
+        digits = len(str(world.demand.owner.pk))
+        absent = reverse(name, args=[10**digits - 1])
         there, nowhere = world.read(client, reader, hidden), world.read(client, reader, absent)
         assert there[0] == nowhere[0] == 404
         assert there[1].replace(hidden, absent) == nowhere[1]
