@@ -24,12 +24,15 @@ from matchmaking.workflow import (
     MOVES,
     OPEN,
     REVIEW_MOVES,
+    AppealStatus,
+    ContractState,
     Decision,
     DeclineReason,
+    Escalation,
     IllegalMove,
+    InquiryStatus,
     MatchStatus,
     ModelState,
-    ReviewReason,
     ReviewStatus,
     Side,
 )
@@ -480,6 +483,11 @@ class Match(models.Model):
     is_frozen = models.BooleanField(default=False, editable=False)
     # When the present turn ends: the review's or the answers' deadline.
     due_on = models.DateField(null=True, editable=False)
+    # An operator has to look: since when, and why. Empty while a manager has it.
+    escalated_at = models.DateTimeField(null=True, editable=False)
+    escalation = models.CharField(
+        max_length=11, choices=Escalation, blank=True, default="", editable=False
+    )
     decided_at = models.DateTimeField(null=True, editable=False)
     introduced_at = models.DateTimeField(null=True, editable=False)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
@@ -548,15 +556,26 @@ class Review(models.Model):
     # Why this manager: {"classes": [...], "load": n, "capacity": n, "decided": n, "region": bool}.
     assigned_because = models.JSONField(default=dict)
     decision = models.CharField(max_length=7, choices=Decision, blank=True)
-    reasons = ArrayField(
-        models.CharField(max_length=13, choices=ReviewReason), default=list, blank=True
-    )
+    # Codes of `catalog.reasons`.
+    reasons = ArrayField(models.CharField(max_length=24), default=list, blank=True)
+    # Points by `Criterion`, and those that the evidence alone would give (the form starts there).
+    criteria = models.JSONField(default=dict)
+    suggested = models.JSONField(default=dict)
+    # Remarks by line of the grid ("indicator:2", "trl"...). Both sides read them with the comment.
+    remarks = models.JSONField(default=dict)
     # Both sides read this once the match is approved; the owner also after a rejection.
     comment = models.TextField(max_length=2000, blank=True)
     due_on = models.DateField()
     assigned_at = models.DateTimeField(default=timezone.now)
     accepted_at = models.DateTimeField(null=True)
     closed_at = models.DateTimeField(null=True)
+    # When the manager stated that they have no interest in either side, knowing both names.
+    stated_at = models.DateTimeField(null=True)
+    # While a side is asked the clock stands still: since when, and the working days then left.
+    paused_on = models.DateField(null=True)
+    days_left = models.SmallIntegerField(null=True)
+    # The match as the manager saw it last; see `services.changes`.
+    seen = models.JSONField(default=dict)
 
     objects = ReviewQuerySet.as_manager()
 
@@ -590,6 +609,104 @@ class Review(models.Model):
                 % {"before": self.get_status_display(), "after": status.label}
             )
         self.status = status
+
+
+class Inquiry(models.Model):
+    """A manager's questions to one side, each about one field. The review's clock waits."""
+
+    review = models.ForeignKey(Review, models.CASCADE, related_name="inquiries")
+    side = models.CharField(max_length=11, choices=Side)
+    # [{"field": "indicator:2", "text": "..."}], and as many answers in the same order.
+    questions = models.JSONField(default=list)
+    answers = models.JSONField(default=list)
+    status = models.CharField(
+        max_length=9, choices=InquiryStatus, default=InquiryStatus.OPEN, editable=False
+    )
+    due_on = models.DateField()
+    asked_at = models.DateTimeField(default=timezone.now)
+    answered_by = models.ForeignKey(User, models.PROTECT, null=True, related_name="+")
+    closed_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ("asked_at", "pk")
+        constraints = [
+            # A side that is asked twice at once would not know which answer is awaited.
+            models.UniqueConstraint(
+                fields=("review",), condition=Q(status="open"), name="inquiry_one_open"
+            ),
+        ]
+        indexes = [models.Index(fields=("status", "due_on"), name="inquiry_clock")]
+
+    def __str__(self) -> str:
+        return f"{self.review_id} → {self.side}"
+
+
+class Appeal(models.Model):
+    """A side's one objection to a rejection. Another manager decides anew."""
+
+    match = models.ForeignKey(Match, models.CASCADE, related_name="appeals")
+    side = models.CharField(max_length=11, choices=Side)
+    text = models.TextField(max_length=1000)
+    status = models.CharField(
+        max_length=10, choices=AppealStatus, default=AppealStatus.OPEN, editable=False
+    )
+    user = models.ForeignKey(User, models.PROTECT, related_name="+")
+    created_at = models.DateTimeField(default=timezone.now)
+    closed_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ("created_at", "pk")
+        constraints = [
+            models.UniqueConstraint(fields=("match", "side"), name="appeal_once_a_side"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.match_id} {self.side}"
+
+
+class Feedback(models.Model):
+    """What one side says of an introduction and of the manager who made it."""
+
+    match = models.ForeignKey(Match, models.CASCADE, related_name="feedback")
+    side = models.CharField(max_length=11, choices=Side)
+    # 1 to 5, of the manager.
+    rating = models.PositiveSmallIntegerField()
+    contract = models.CharField(max_length=7, choices=ContractState)
+    note = models.CharField(max_length=1000, blank=True)
+    user = models.ForeignKey(User, models.PROTECT, related_name="+")
+    created_at = models.DateTimeField(default=timezone.now)
+    # The last answer counts: "still talking" becomes a contract.
+    updated_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=("match", "side"), name="feedback_once_a_side"),
+            models.CheckConstraint(
+                condition=Q(rating__gte=1, rating__lte=5), name="feedback_rating_1_to_5"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.match_id} {self.side} {self.rating}"
+
+
+class SavedView(models.Model):
+    """A manager's named filter of the workbench."""
+
+    user = models.ForeignKey(User, models.CASCADE, related_name="saved_views")
+    name = models.CharField(max_length=40)
+    # The query string, without the page.
+    query = models.CharField(max_length=500)
+    created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        ordering = ("name", "pk")
+        constraints = [
+            models.UniqueConstraint(fields=("user", "name"), name="saved_view_name_once"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
 
 
 class Consent(models.Model):
@@ -636,6 +753,15 @@ class MatchEvent(models.Model):
         LAPSED = "lapsed", _("lapsed")
         FROZEN = "frozen", _("frozen while a listing is being changed")
         UNFROZEN = "unfrozen", _("taken up again")
+        FIRST_YES = "first_yes", _("approved by the first of two managers")
+        UNDONE = "undone", _("decision undone by its manager")
+        REOPENED = "reopened", _("reopened by an operator")
+        VOIDED = "voided", _("review void: a conflict of interest")
+        ASKED = "asked", _("one side asked for more")
+        ANSWERED = "answered", _("questions answered")
+        UNANSWERED = "unanswered", _("questions not answered in time")
+        APPEALED = "appealed", _("objection of one side")
+        ESCALATED = "escalated", _("handed to the operators")
 
     match = models.ForeignKey(Match, models.CASCADE, related_name="events")
     actor = models.ForeignKey(User, models.PROTECT, null=True, related_name="+")

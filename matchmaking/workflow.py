@@ -27,7 +27,10 @@ M = MatchStatus
 MOVES: dict[str, set[MatchStatus]] = {
     M.SUGGESTED: {M.IN_REVIEW, M.SUPERSEDED},
     M.IN_REVIEW: {M.APPROVED, M.REJECTED, M.SUGGESTED, M.SUPERSEDED},
-    M.APPROVED: {M.INTRODUCED, M.DECLINED, M.LAPSED},
+    # Back in review: undone by its manager. Suggested: an operator, an appeal or a conflict that
+    # was found late gives it to somebody else.
+    M.APPROVED: {M.INTRODUCED, M.DECLINED, M.LAPSED, M.IN_REVIEW, M.SUGGESTED},
+    M.REJECTED: {M.IN_REVIEW, M.SUGGESTED},
     # A later run may find a replaced pair again.
     M.SUPERSEDED: {M.SUGGESTED},
 }
@@ -43,14 +46,73 @@ class ReviewStatus(TextChoices):
     REFERRED = "referred", _("Referred")
     NO_RESPONSE = "no_response", _("No response in time")
     CANCELLED = "cancelled", _("No longer needed")
+    REOPENED = "reopened", _("Reopened")
+    VOID = "void", _("Void: a conflict of interest")
 
 
 R = ReviewStatus
 
 REVIEW_MOVES: dict[str, set[ReviewStatus]] = {
-    R.ASSIGNED: {R.ACCEPTED, R.DECLINED, R.NO_RESPONSE, R.CANCELLED},
-    R.ACCEPTED: {R.SUBMITTED, R.REFERRED, R.DECLINED, R.NO_RESPONSE, R.CANCELLED},
+    R.ASSIGNED: {R.ACCEPTED, R.DECLINED, R.NO_RESPONSE, R.CANCELLED, R.VOID},
+    R.ACCEPTED: {R.SUBMITTED, R.REFERRED, R.DECLINED, R.NO_RESPONSE, R.CANCELLED, R.VOID},
+    # Accepted again: undone by its manager within minutes.
+    R.SUBMITTED: {R.ACCEPTED, R.REOPENED, R.VOID},
 }
+
+
+class Criterion(TextChoices):
+    """What a manager gives 0 to 5 points for."""
+
+    FIT = "fit", _("Technical fit")
+    MATURITY = "maturity", _("Maturity and feasibility")
+    TERMS = "terms", _("Terms")
+    CREDIBILITY = "credibility", _("Credibility and urgency")
+
+
+LOWEST, HIGHEST = 0, 5
+
+
+class Escalation(TextChoices):
+    """Why a match waits for an operator."""
+
+    NOBODY = "nobody", _("No manager is free to take it")
+    NO_RESPONSE = "no_response", _("Two managers have not answered in time")
+
+
+class InquiryStatus(TextChoices):
+    """Questions of a manager to one side."""
+
+    OPEN = "open", pgettext_lazy("inquiry", "Waiting for the answer")
+    ANSWERED = "answered", pgettext_lazy("inquiry", "Answered")
+    EXPIRED = "expired", pgettext_lazy("inquiry", "Not answered in time")
+    CANCELLED = "cancelled", pgettext_lazy("inquiry", "No longer needed")
+
+
+INQUIRY_MOVES: dict[str, set[InquiryStatus]] = {
+    InquiryStatus.OPEN: {InquiryStatus.ANSWERED, InquiryStatus.EXPIRED, InquiryStatus.CANCELLED},
+}
+
+
+class AppealStatus(TextChoices):
+    """A side's one objection to a rejection: another manager looks again."""
+
+    OPEN = "open", pgettext_lazy("appeal", "Another manager looks at it again")
+    UPHELD = "upheld", pgettext_lazy("appeal", "The first decision stands")
+    OVERTURNED = "overturned", pgettext_lazy("appeal", "Decided the other way")
+    CANCELLED = "cancelled", pgettext_lazy("appeal", "No longer needed")
+
+
+APPEAL_MOVES: dict[str, set[AppealStatus]] = {
+    AppealStatus.OPEN: {AppealStatus.UPHELD, AppealStatus.OVERTURNED, AppealStatus.CANCELLED},
+}
+
+
+class ContractState(TextChoices):
+    """What came of an introduction, as one side tells it."""
+
+    SIGNED = "signed", _("A contract is signed")
+    TALKING = "talking", _("Still talking")
+    ENDED = "ended", _("It came to nothing")
 
 
 class ModelState(TextChoices):
