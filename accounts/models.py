@@ -366,6 +366,47 @@ class AccountEvent(models.Model):
         return f"{self.actor} {self.verb}"
 
 
+class AccessEvent(models.Model):
+    """One look at what is not for everybody, or one file taken out. Never changed.
+
+    Who read what is as much a part of the trace as who changed what; see `accounts.trace`.
+    """
+
+    class Kind(models.TextChoices):
+        NAMES = "names", _("read both names")
+        CONTACTS = "contacts", _("read the contacts")
+        RESTRICTED = "restricted", _("read fields that are not for members")
+        EXPORT = "export", _("took a file out")
+
+    class Subject(models.TextChoices):
+        MATCH = "match", _("Match")
+        LISTING = "listing", _("Listing")
+        TRACE = "trace", _("Trace")
+
+    actor = models.ForeignKey(User, models.PROTECT, related_name="+")
+    kind = models.CharField(max_length=10, choices=Kind)
+    subject = models.CharField(max_length=7, choices=Subject)
+    # The public number of the match or listing; empty for the trace.
+    number = models.CharField(max_length=40, blank=True)
+    note = models.CharField(max_length=300, blank=True)
+    created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        ordering = ("created_at", "pk")
+        indexes = [
+            models.Index(fields=("actor", "created_at"), name="access_by_actor"),
+            models.Index(fields=("number", "created_at"), name="access_by_number"),
+        ]
+        triggers = [
+            pgtrigger.Protect(
+                name="access_event_append_only", operation=pgtrigger.Update | pgtrigger.Delete
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.actor_id} {self.kind} {self.number}"
+
+
 class TokenScope(models.TextChoices):
     READ = "read", pgettext_lazy("token", "Read only")
     WRITE = "write", pgettext_lazy("token", "Read and write")

@@ -1,0 +1,41 @@
+"""Who read what is not for everybody, and who took a file out.
+
+A row is written before the answer leaves. A page that is opened again within `SAME_LOOK` by the same
+person is the same look: a manager goes back and forth between two matches, and a trace of every
+reload would hide what it is for.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+
+from django.utils import timezone
+
+from accounts.models import AccessEvent, User
+
+SAME_LOOK = dt.timedelta(minutes=30)
+
+
+def record_access(
+    *, actor: User, kind: str, subject: str, number: str = "", note: str = ""
+) -> bool:
+    """Leave a row, unless it is the same look again. Return whether one was written.
+
+    `kind` and `subject` are those of `AccessEvent`. Files that are taken out are never the same
+    look: each is another copy. Raises `ValueError` for words that are none of these.
+    """
+    what, about = AccessEvent.Kind(kind), AccessEvent.Subject(subject)
+    row = AccessEvent(actor=actor, kind=what, subject=about, number=number[:40], note=note[:300])
+    if what != AccessEvent.Kind.EXPORT:
+        same = AccessEvent.objects.filter(
+            actor=actor,
+            kind=what,
+            subject=about,
+            number=row.number,
+            note=row.note,
+            created_at__gt=timezone.now() - SAME_LOOK,
+        )
+        if same.exists():
+            return False
+    row.save(force_insert=True)
+    return True
