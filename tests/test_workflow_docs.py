@@ -8,8 +8,12 @@ import pytest
 from catalog.workflow import END_REASONS, ListingStatus, actor_of
 from catalog.workflow import MOVES as LISTING_MOVES
 from matchmaking.workflow import (
+    APPEAL_MOVES,
+    INQUIRY_MOVES,
     MODEL_MOVES,
     REVIEW_MOVES,
+    AppealStatus,
+    InquiryStatus,
     MatchStatus,
     ModelState,
     ReviewStatus,
@@ -23,6 +27,8 @@ WORKFLOWS = [
     ("Listing", LISTING_MOVES, ListingStatus),
     ("Match", MATCH_MOVES, MatchStatus),
     ("Review", REVIEW_MOVES, ReviewStatus),
+    ("Questions", INQUIRY_MOVES, InquiryStatus),
+    ("Objection", APPEAL_MOVES, AppealStatus),
     ("Language model", MODEL_MOVES, ModelState),
 ]
 
