@@ -641,6 +641,30 @@ def grade_of(match: Match, *, exact: bool = True) -> Grade | None:
     return Grade(grade(match.confidence), round(100 * match.confidence) if exact else None)
 
 
+def row_keys(match: Match) -> list[str]:
+    """Return what each stored row of the grid is called: "trl", "indicator:2" and so on.
+
+    Remarks and questions are kept by these. An indicator is counted as the demand lists it, not
+    as the grid sorts it: a later run may judge it otherwise, and what was said stays with it.
+    """
+    free = list(enumerate(match.demand_revision.indicators, 1))
+    keys: list[str] = []
+    for row in match.grid:
+        if row.get("kind") != "indicator":
+            keys.append(str(row.get("kind", "")))
+            continue
+        asked = row.get("requirement") or {}
+        alike = [one for one in free if one[1].get("name") == row.get("name")]
+        exact = [one for one in alike if str(one[1].get("value")) == str(asked.get("value"))]
+        place = next(iter(exact or alike), None)
+        if place is None:  # evidence of an earlier engine, about a text that reads otherwise now
+            keys.append(f"indicator:{len(match.demand_revision.indicators) + len(keys) + 1}")
+            continue
+        free.remove(place)
+        keys.append(f"indicator:{place[0]}")
+    return keys
+
+
 @dataclass(frozen=True)
 class GridRow:
     kind: str
@@ -653,6 +677,8 @@ class GridRow:
     source: str
     gap: str
     closed: str = ""  # to whom it is open, where it is not to this reader
+    # See `row_keys`; "" where the reader must not learn how many indicators there are.
+    key: str = ""
 
 
 def grid_rows(match: Match, reader: Reader) -> list[GridRow]:
@@ -663,9 +689,9 @@ def grid_rows(match: Match, reader: Reader) -> list[GridRow]:
     hidden = reader.hidden(match)
     closed = {side: closed_keys(match, side, reader) for side in (Side.DEMAND, Side.ACHIEVEMENT)}
     rows: list[GridRow] = []
-    for stored in match.grid:
+    for key, stored in zip(row_keys(match), match.grid, strict=True):
         if by := closed_by(stored, closed[Side.DEMAND], closed[Side.ACHIEVEMENT]):
-            row = _closed_row(match, stored, *by, hidden)
+            row = _closed_row(match, stored, key, *by, hidden)
             # How many indicators are asked for is closed with them.
             if row not in rows:
                 rows.append(row)
@@ -685,6 +711,7 @@ def grid_rows(match: Match, reader: Reader) -> list[GridRow]:
                 stated=mask_names(stated_text(open_part), *hidden),
                 source=source_text(stored),
                 gap=mask_names(gap_text(stored), *hidden),
+                key=key,
             )
         )
     return sorted(rows, key=lambda row: (VERDICTS.index(row.verdict.key), not row.hard))
@@ -693,14 +720,15 @@ def grid_rows(match: Match, reader: Reader) -> list[GridRow]:
 def _closed_row(
     match: Match,
     row: dict[str, Any],
-    side: str,
     key: str,
+    side: str,
+    field: str,
     hidden: Iterable[Organization],
 ) -> GridRow:
     """Say that something is stated, and to whom it is open. The reader's own words stay."""
     asked = side == Side.ACHIEVEMENT
-    rule = RULES[side][key]
-    tier = tier_of(side, key, _tiers(match, side))
+    rule = RULES[side][field]
+    tier = tier_of(side, field, _tiers(match, side))
     name = constraint_name(row) if asked else str(rule.label)
     return GridRow(
         kind=row.get("kind", ""),
@@ -712,7 +740,8 @@ def _closed_row(
         stated="",
         source="",
         gap="",
-        closed=Hidden(key, rule.label, tier, rule.names).who,
+        closed=Hidden(field, rule.label, tier, rule.names).who,
+        key=key if asked else "",
     )
 
 
