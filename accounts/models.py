@@ -21,6 +21,7 @@ from knox.models import AbstractAuthToken
 from accounts.codes import validate_credit_code
 from accounts.files.inspecting import FileKind
 from accounts.files.scanning import ScanState
+from accounts.inbox import MailHours, Notification, NotificationPreference  # noqa: F401
 from accounts.regions import macro_region, province_name
 
 
