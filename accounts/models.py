@@ -67,6 +67,9 @@ class User(AbstractUser):  # type: ignore[django-manager-missing]  # knox has no
     language = models.CharField(
         _("language of e-mails"), max_length=7, choices=Language, default=Language.ZH
     )
+    # Single letters press what they stand for in the workbench; who dictates to the computer, or
+    # types with a device that sends letters, switches that off (WCAG 2.1.4).
+    shortcuts = models.BooleanField(_("keyboard shortcuts"), default=True)
     # Runs the platform: verifies, certifies, reassigns, sees everything, decides no match.
     is_operator = models.BooleanField(_("operator"), default=False)
 
