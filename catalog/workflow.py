@@ -30,7 +30,8 @@ MOVES: dict[str, set[ListingStatus]] = {
     S.DRAFT: {S.SUBMITTED, S.WITHDRAWN},
     S.SUBMITTED: {S.PUBLISHED, S.NEEDS_INFO, S.REJECTED, S.WITHDRAWN},
     S.NEEDS_INFO: {S.SUBMITTED, S.WITHDRAWN},
-    S.REJECTED: {S.WITHDRAWN},
+    # Submitted again: undone within minutes, or its owner objects.
+    S.REJECTED: {S.SUBMITTED, S.WITHDRAWN},
     S.PUBLISHED: {
         S.SUBMITTED,
         S.EXPIRED,
@@ -54,6 +55,44 @@ class ListingDecision(TextChoices):
     PUBLISH = "publish", _("Publish")
     NEEDS_INFO = "needs_info", _("Ask for more")
     REJECT = "reject", _("Reject")
+
+
+class PublicationStatus(TextChoices):
+    """What became of one check of a listing. Open ones wait for a manager or are with one."""
+
+    ASSIGNED = "assigned", pgettext_lazy("publication", "To be checked")
+    SUBMITTED = "submitted", pgettext_lazy("publication", "Decided")
+    NO_RESPONSE = "no_response", _("No response in time")
+    VOID = "void", _("Void: a conflict of interest")
+    CANCELLED = "cancelled", _("No longer needed")
+
+
+P = PublicationStatus
+
+PUBLICATION_MOVES: dict[str, set[PublicationStatus]] = {
+    P.ASSIGNED: {P.SUBMITTED, P.NO_RESPONSE, P.VOID, P.CANCELLED},
+    # Open again: undone by who decided it.
+    P.SUBMITTED: {P.ASSIGNED, P.VOID},
+}
+
+
+class PublicationEscalation(TextChoices):
+    """Why the check of a listing waits for an operator."""
+
+    NOBODY = "nobody", _("No manager is free to take it")
+    NO_RESPONSE = "no_response", _("Two managers have not answered in time")
+    CONFLICT = "conflict", _("Published by somebody with a conflict of interest")
+
+
+class PublicationCriterion(TextChoices):
+    """What one listing by itself can be given 0 to 5 points for."""
+
+    MATURITY = "maturity", _("Maturity and feasibility")
+    TERMS = "terms", _("Terms")
+    CREDIBILITY = "credibility", _("Credibility and urgency")
+
+
+LOWEST, HIGHEST = 0, 5
 
 
 class ListingReason(TextChoices):
@@ -99,6 +138,14 @@ END_REASONS: dict[str, dict[str, tuple[EndReason, ...]]] = {
 }
 
 
+class EventVerb(TextChoices):
+    """What a step was that its two statuses alone do not tell."""
+
+    UNDONE = "undone", _("A decision was undone")
+    APPEALED = "appealed", _("The owner objects to the rejection")
+    VOIDED = "voided", _("A decision is void: a conflict of interest")
+
+
 class Actor(TextChoices):
     """In whose place somebody made a step."""
 
@@ -119,6 +166,10 @@ _OTHERS: dict[tuple[str, str], Actor] = {
 }
 
 
-def actor_of(before: str, after: str) -> Actor:
+def actor_of(before: str, after: str, verb: str = "") -> Actor:
     """Say in whose place a move is made. A step that moves nothing is the owner's."""
+    if verb == EventVerb.UNDONE:
+        return Actor.REVIEWER
+    if verb == EventVerb.VOIDED:
+        return Actor.CLOCK
     return _OTHERS.get((before, after), Actor.OWNER)

@@ -41,6 +41,7 @@ from catalog.models.listings import (
     OwnershipMode,
     revision_model,
 )
+from catalog.models.publication import APPEAL_LIMIT, PublicationReview
 from catalog.models.reminders import ListingReminder, ReminderStage
 from catalog.models.searches import (
     NAME_LIMIT,
@@ -54,6 +55,7 @@ from catalog.models.typed import TypedPost
 
 __all__ = [
     "ACHIEVEMENT_FIELDS",
+    "APPEAL_LIMIT",
     "BODY_LIMIT",
     "CLASS_LIMIT",
     "COMMON_FIELDS",
@@ -91,6 +93,7 @@ __all__ = [
     "ListingReminder",
     "ListingSignature",
     "OwnershipMode",
+    "PublicationReview",
     "ReminderStage",
     "RowOutcome",
     "SavedSearch",

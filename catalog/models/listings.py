@@ -27,9 +27,8 @@ from catalog.industries import industry_name
 from catalog.workflow import (
     EDITABLE,
     MOVES,
-    EndReason,
+    EventVerb,
     IllegalMove,
-    ListingReason,
     ListingStatus,
 )
 
@@ -446,12 +445,10 @@ class ListingEvent(models.Model):
     before = models.CharField(max_length=11, choices=ListingStatus, blank=True)
     after = models.CharField(max_length=11, choices=ListingStatus)
     version = models.PositiveIntegerField()
-    # A reviewer's reason, or the owner's for its end. “Other” is the same of both.
-    reason = models.CharField(
-        max_length=12,
-        choices=list(dict([*ListingReason.choices, *EndReason.choices]).items()),
-        blank=True,
-    )
+    # What it was where the two statuses do not tell.
+    verb = models.CharField(max_length=8, choices=EventVerb, blank=True)
+    # A reviewer's reason, a code of `catalog.reasons`, or the owner's for its end (`EndReason`).
+    reason = models.CharField(max_length=24, blank=True)
     note = models.CharField(max_length=1000, blank=True)
     # The last day that the owner set with this step.
     valid_until = models.DateField(null=True)

@@ -235,6 +235,8 @@ IMPORT_MAX_ROWS = env.integer("IMPORT_MAX_ROWS", 20_000, minimum=1, maximum=100_
 IMPORT_KEEP_DAYS = env.integer("IMPORT_KEEP_DAYS", 30, minimum=1, maximum=3650)
 # Rows of one export, and exports of one person in a minute.
 EXPORT_MAX_ROWS = env.integer("EXPORT_MAX_ROWS", 5_000, minimum=1, maximum=100_000)
+# Lines of the operators' trace in one file.
+TRACE_EXPORT_MAX_ROWS = env.integer("TRACE_EXPORT_MAX_ROWS", 100_000, minimum=1)
 EXPORTS_PER_MINUTE = env.integer("EXPORTS_PER_MINUTE", 6, minimum=1)
 # Of all files of one organization's listings together.
 ORGANIZATION_QUOTA_BYTES = env.integer("ORGANIZATION_QUOTA_MB", 1000, minimum=1) * 1024 * 1024
@@ -311,6 +313,12 @@ RANKER_WEEKLY = env.flag("RANKER_WEEKLY", False)
 # Working days that a manager has for a review, and the sides for their answers.
 REVIEW_WORKING_DAYS = env.integer("REVIEW_WORKING_DAYS", 3, minimum=1, maximum=60)
 CONSENT_WORKING_DAYS = env.integer("CONSENT_WORKING_DAYS", 5, minimum=1, maximum=60)
+# Working days in which a listing that was handed in is answered.
+PUBLICATION_WORKING_DAYS = env.integer("PUBLICATION_WORKING_DAYS", 2, minimum=1, maximum=60)
+# For how long a decision can be taken back; the sides are told when that is over.
+UNDO_MINUTES = 10
+# Working days in which a side may object to a rejection.
+APPEAL_DAYS = env.integer("APPEAL_DAYS", 10, minimum=1, maximum=60)
 # An evaluation on a machine where no database runs starts one of its own.
 EMBEDDED_SERVICES = "config.embedded.Services"
 DATABASE_PARSER = "config.env.database"
