@@ -42,6 +42,7 @@ from catalog.models.listings import (
     revision_model,
 )
 from catalog.models.publication import APPEAL_LIMIT, PublicationReview
+from catalog.models.reasons import Reason, ReasonChange, ReasonSubject
 from catalog.models.reminders import ListingReminder, ReminderStage
 from catalog.models.searches import (
     NAME_LIMIT,
@@ -94,6 +95,9 @@ __all__ = [
     "ListingSignature",
     "OwnershipMode",
     "PublicationReview",
+    "Reason",
+    "ReasonChange",
+    "ReasonSubject",
     "ReminderStage",
     "RowOutcome",
     "SavedSearch",
