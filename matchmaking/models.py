@@ -15,6 +15,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 from pgvector.django import HalfVectorField, SparseVectorField, VectorField
 
 from accounts.models import User
@@ -707,6 +708,86 @@ class SavedView(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class ManagerVector(models.Model):
+    """Where a manager's decisions lie: the mean of the pairs that they decided, centred.
+
+    Computed anew by the assignment when they have decided more, or under another model; see
+    `services.expertise`.
+    """
+
+    user = models.OneToOneField(
+        User, models.CASCADE, primary_key=True, related_name="manager_vector"
+    )
+    model = models.ForeignKey(EmbeddingModel, models.CASCADE, related_name="+")
+    # Of unit length, or zero where no pair of theirs has vectors.
+    vector = HalfVectorField()
+    # How many decisions they had when this was computed, and of how many it is the mean.
+    decided = models.PositiveIntegerField()
+    used = models.PositiveIntegerField()
+    updated_at = models.DateTimeField(default=timezone.now)
+
+    def __str__(self) -> str:
+        return f"{self.user_id}: {self.used}"
+
+
+class AssignmentPlan(models.Model):
+    """A re-assignment as an operator was shown it. Confirmed, exactly these moves are made."""
+
+    class Scope(models.TextChoices):
+        WAITING = "waiting", _("Matches that wait for a manager")
+        ASSIGNED = "assigned", _("All reviews that nobody has taken on yet")
+        MANAGER = "manager", _("One manager's reviews that are not taken on yet")
+
+    class State(models.TextChoices):
+        RUNNING = "running", pgettext_lazy("plan", "Being worked out")
+        READY = "ready", pgettext_lazy("plan", "Nothing changed yet")
+        APPLIED = "applied", pgettext_lazy("plan", "Carried out")
+        DROPPED = "dropped", pgettext_lazy("plan", "Not carried out")
+
+    scope = models.CharField(max_length=8, choices=Scope)
+    # Whose reviews are given away, for `Scope.MANAGER`.
+    manager = models.ForeignKey(User, models.PROTECT, null=True, related_name="+")
+    state = models.CharField(max_length=7, choices=State, default=State.RUNNING, editable=False)
+    # What would be moved, what nobody can take and why, and figures before and after: see
+    # `services.planning`.
+    moves = models.JSONField(default=list)
+    stuck = models.JSONField(default=list)
+    figures = models.JSONField(default=dict)
+    # Of a plan that was carried out: how many were moved, and which not and why.
+    result = models.JSONField(default=dict)
+    asked_by = models.ForeignKey(User, models.PROTECT, related_name="+")
+    asked_at = models.DateTimeField(default=timezone.now)
+    ready_at = models.DateTimeField(null=True)
+    closed_by = models.ForeignKey(User, models.PROTECT, null=True, related_name="+")
+    closed_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ("-pk",)
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(scope="manager", manager__isnull=False)
+                | (~Q(scope="manager") & Q(manager__isnull=True)),
+                name="plan_of_a_manager_names_one",
+            ),
+            # What was done says who did it and when.
+            models.CheckConstraint(
+                condition=Q(state__in=("running", "ready"), closed_at__isnull=True)
+                | Q(
+                    state__in=("applied", "dropped"),
+                    closed_at__isnull=False,
+                    closed_by__isnull=False,
+                ),
+                name="plan_closed_by_somebody",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.pk}: {self.scope}"
+
+    def get_absolute_url(self) -> str:
+        return reverse("ops_plan", args=[self.pk])
 
 
 class Consent(models.Model):
