@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import uuid
 from typing import Any, ClassVar, Self
 
@@ -11,7 +12,7 @@ from django.contrib.auth.models import AbstractUser, BaseUserManager
 from django.contrib.postgres.fields import ArrayField
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models, transaction
-from django.db.models import Q
+from django.db.models import Exists, F, OuterRef, Q
 from django.db.models.functions import Upper
 from django.utils import timezone
 from django.utils.translation import gettext, pgettext_lazy
@@ -19,6 +20,7 @@ from django.utils.translation import gettext_lazy as _
 from knox.models import AbstractAuthToken
 
 from accounts.codes import validate_credit_code
+from accounts.contact_keys import domain_key, phone_key
 from accounts.files.inspecting import FileKind
 from accounts.files.scanning import ScanState
 from accounts.inbox import MailHours, Notification, NotificationPreference  # noqa: F401
@@ -87,6 +89,10 @@ class User(AbstractUser):  # type: ignore[django-manager-missing]  # knox has no
         constraints = [
             # A second account in other letters would receive the first one's mail.
             models.UniqueConstraint(Upper("email"), name="user_email_once_in_any_case"),
+        ]
+        indexes = [
+            models.Index(domain_key("email"), name="user_mail_domain"),
+            models.Index(phone_key("phone"), name="user_phone_line"),
         ]
 
     def __str__(self) -> str:
@@ -168,7 +174,11 @@ class Organization(models.Model):
         ordering = ("name", "pk")
         verbose_name = _("organization")
         verbose_name_plural = _("organizations")
-        indexes = [models.Index(fields=("status", "created_at"))]
+        indexes = [
+            models.Index(fields=("status", "created_at")),
+            models.Index(domain_key("contact_email"), name="organization_mail_domain"),
+            models.Index(phone_key("contact_phone"), name="organization_phone_line"),
+        ]
 
     def __str__(self) -> str:
         return self.name
@@ -248,18 +258,27 @@ class ManagerStatus(models.TextChoices):
     PENDING = "pending", _("Awaiting certification")
     CERTIFIED = "certified", _("Certified")
     SUSPENDED = "suspended", _("Suspended")
+    EXPIRED = "expired", pgettext_lazy("certificate", "Expired")
 
 
 class ManagerQuerySet(models.QuerySet["ManagerProfile"]):
     def certified(self) -> Self:
-        return self.filter(status=ManagerStatus.CERTIFIED, user__is_active=True)
+        """Return managers who may review today: certified, with a certificate that is valid."""
+        return self.certified_on(timezone.localdate())
 
-    def available_on(self, day: Any) -> Self:
-        """Return certified managers who have not marked `day` (a date) as unavailable."""
-        away = Q(unavailable_from__lte=day) & (
-            Q(unavailable_until__gte=day) | Q(unavailable_until__isnull=True)
+    def certified_on(self, day: dt.date) -> Self:
+        """The same of `day`. A certificate without dates is one from before dates were kept."""
+        return self.filter(
+            Q(valid_from=None) | Q(valid_from__lte=day),
+            Q(valid_until=None) | Q(valid_until__gte=day),
+            status=ManagerStatus.CERTIFIED,
+            user__is_active=True,
         )
-        return self.certified().exclude(away)
+
+    def available_on(self, day: dt.date) -> Self:
+        """Return managers certified on `day` who have not marked it as a day off."""
+        away = Absence.objects.on(day).filter(profile=OuterRef("pk"))
+        return self.certified_on(day).exclude(Exists(away))
 
 
 class ManagerProfile(models.Model):
@@ -268,6 +287,10 @@ class ManagerProfile(models.Model):
     user = models.OneToOneField(User, models.CASCADE, related_name="manager_profile")
     grade = models.CharField(_("grade"), max_length=12, choices=ManagerGrade)
     certificate_no = models.CharField(_("certificate number"), max_length=40, unique=True)
+    issuer = models.CharField(_("issued by"), max_length=120, blank=True)
+    # The days that stand on the certificate, both included. None: from before they were kept.
+    valid_from = models.DateField(_("valid from"), null=True)
+    valid_until = models.DateField(_("valid until"), null=True)
     # GB/T 4754 sections or divisions ("C", "C34") and province codes the manager works in.
     classes = ArrayField(models.CharField(max_length=5), verbose_name=_("industries"), default=list)
     regions = ArrayField(
@@ -283,6 +306,8 @@ class ManagerProfile(models.Model):
     status = models.CharField(
         max_length=9, choices=ManagerStatus, default=ManagerStatus.PENDING, editable=False
     )
+    # Why it was turned down or suspended; the person reads it.
+    status_reason = models.CharField(max_length=300, blank=True, editable=False)
     certified_at = models.DateTimeField(null=True, editable=False)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 
@@ -290,13 +315,121 @@ class ManagerProfile(models.Model):
 
     class Meta:
         ordering = ("pk",)
+        constraints = [
+            # Days typed the wrong way round would expire a certificate before it begins.
+            models.CheckConstraint(
+                condition=Q(valid_until=None) | Q(valid_until__gte=F("valid_from")),
+                name="manager_valid_days_in_order",
+            ),
+        ]
+        indexes = [models.Index(fields=("status", "valid_until"), name="manager_validity")]
 
     def __str__(self) -> str:
         return str(self.user)
 
     @property
     def is_certified(self) -> bool:
-        return self.status == ManagerStatus.CERTIFIED
+        """Say whether the person may review today; see `ManagerQuerySet.certified`."""
+        today = timezone.localdate()
+        return (
+            self.status == ManagerStatus.CERTIFIED
+            and (self.valid_from is None or self.valid_from <= today)
+            and (self.valid_until is None or self.valid_until >= today)
+        )
+
+    @property
+    def has_expired(self) -> bool:
+        """Say whether only the certificate's days stand in the way."""
+        return self.status == ManagerStatus.EXPIRED or (
+            self.status == ManagerStatus.CERTIFIED
+            and self.valid_until is not None
+            and self.valid_until < timezone.localdate()
+        )
+
+    def absence_on(self, day: dt.date) -> Absence | None:
+        """Return the days off that `day` falls into: the one that lasts longest, None at work."""
+        return (
+            self.absences.on(day).order_by(F("last").desc(nulls_first=True), "pk").first()  # type: ignore[attr-defined,no-any-return]
+        )
+
+
+class AbsenceQuerySet(models.QuerySet["Absence"]):
+    def on(self, day: dt.date) -> Self:
+        return self.filter(Q(last__gte=day) | Q(last=None), first__lte=day)
+
+    def from_day(self, day: dt.date) -> Self:
+        """Return those that are not over on `day`."""
+        return self.filter(Q(last__gte=day) | Q(last=None))
+
+
+class Absence(models.Model):
+    """Days on which a manager takes no new reviews, both included; open without a last one."""
+
+    profile = models.ForeignKey(ManagerProfile, models.CASCADE, related_name="absences")
+    first = models.DateField(_("first day"))
+    last = models.DateField(_("last day"), null=True, blank=True)
+    note = models.CharField(_("note"), max_length=120, blank=True)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    objects = AbsenceQuerySet.as_manager()
+
+    class Meta:
+        ordering = ("first", "pk")
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(last=None) | Q(last__gte=F("first")), name="absence_days_in_order"
+            ),
+        ]
+        indexes = [models.Index(fields=("profile", "first", "last"), name="absence_days")]
+
+    def __str__(self) -> str:
+        return f"{self.profile_id}: {self.first} – {self.last or '…'}"
+
+
+class RenewalStatus(models.TextChoices):
+    OPEN = "open", pgettext_lazy("certificate", "Being checked")
+    CONFIRMED = "confirmed", pgettext_lazy("certificate", "Renewed")
+    REFUSED = "refused", pgettext_lazy("certificate", "Not renewed")
+    RECALLED = "recalled", pgettext_lazy("certificate", "Withdrawn")
+
+
+class Renewal(models.Model):
+    """A certified manager's request for what a newer certificate says. The old one holds until an
+    operator has compared it with its evidence."""
+
+    profile = models.ForeignKey(ManagerProfile, models.CASCADE, related_name="renewals")
+    grade = models.CharField(_("grade"), max_length=12, choices=ManagerGrade)
+    certificate_no = models.CharField(_("certificate number"), max_length=40)
+    issuer = models.CharField(_("issued by"), max_length=120)
+    valid_from = models.DateField(_("valid from"))
+    valid_until = models.DateField(_("valid until"))
+    classes = ArrayField(models.CharField(max_length=5), verbose_name=_("industries"), default=list)
+    regions = ArrayField(
+        models.CharField(max_length=6), verbose_name=_("regions"), default=list, blank=True
+    )
+    status = models.CharField(
+        max_length=9, choices=RenewalStatus, default=RenewalStatus.OPEN, editable=False
+    )
+    asked_at = models.DateTimeField(default=timezone.now)
+    decided_by = models.ForeignKey(User, models.PROTECT, null=True, related_name="+")
+    decided_at = models.DateTimeField(null=True)
+    # What the manager reads.
+    answer = models.CharField(max_length=300, blank=True)
+
+    class Meta:
+        ordering = ("-pk",)
+        constraints = [
+            # Two requests at once could not both be meant.
+            models.UniqueConstraint(
+                fields=("profile",), condition=Q(status="open"), name="renewal_one_open"
+            ),
+            models.CheckConstraint(
+                condition=Q(valid_until__gte=F("valid_from")), name="renewal_days_in_order"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.certificate_no}: {self.valid_from} – {self.valid_until}"
 
 
 class InterestKind(models.TextChoices):
@@ -304,22 +437,65 @@ class InterestKind(models.TextChoices):
     INTEREST = "interest", _("Financial or family interest")
 
 
+class ManagerInterestQuerySet(models.QuerySet["ManagerInterest"]):
+    def standing(self) -> Self:
+        """Return those that still bar: all but what an operator has struck out as a mistake."""
+        return self.filter(struck_at=None)
+
+
 class ManagerInterest(models.Model):
-    """A tie between a manager and an organization that bars them from its matches."""
+    """A tie between a manager and an organization that bars them from its matches.
+
+    Of an organization that is not registered here its name and code are kept: the tie holds from
+    the moment on at which one with that code, or else that name, registers.
+    """
 
     profile = models.ForeignKey(ManagerProfile, models.CASCADE, related_name="interests")
-    organization = models.ForeignKey(Organization, models.CASCADE, related_name="+")
+    organization = models.ForeignKey(Organization, models.CASCADE, null=True, related_name="+")
+    name = models.CharField(_("organization"), max_length=120, blank=True)
+    credit_code = models.CharField(_("unified social credit code"), max_length=18, blank=True)
     kind = models.CharField(max_length=10, choices=InterestKind)
+    # For operators: a tie that has ended is still one.
+    since = models.DateField(_("since"), null=True, blank=True)
+    until = models.DateField(_("until"), null=True, blank=True)
     note = models.CharField(max_length=300, blank=True)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
+    # An operator found it to be a mistake, such as the wrong organization's code.
+    struck_at = models.DateTimeField(null=True, editable=False)
+    struck_by = models.ForeignKey(User, models.PROTECT, null=True, editable=False, related_name="+")
+
+    objects = ManagerInterestQuerySet.as_manager()
 
     class Meta:
+        ordering = ("pk",)
         constraints = [
-            models.UniqueConstraint(fields=("profile", "organization"), name="interest_once"),
+            models.UniqueConstraint(
+                fields=("profile", "organization", "kind"),
+                condition=Q(struck_at=None, organization__isnull=False),
+                name="interest_once",
+            ),
+            models.CheckConstraint(
+                condition=Q(organization__isnull=False) | ~Q(name="") | ~Q(credit_code=""),
+                name="interest_says_of_whom",
+            ),
+        ]
+        indexes = [
+            # What a new organization is looked up in.
+            models.Index(
+                fields=("credit_code",), condition=Q(organization=None), name="interest_by_code"
+            ),
+            models.Index(fields=("name",), condition=Q(organization=None), name="interest_by_name"),
         ]
 
     def __str__(self) -> str:
-        return f"{self.profile} – {self.organization}"
+        return f"{self.profile} – {self.title}"
+
+    @property
+    def title(self) -> str:
+        """Return what the organization is called: as registered, else as the manager wrote it."""
+        if self.organization is not None:
+            return self.organization.name
+        return self.name or self.credit_code
 
 
 class AccountEvent(models.Model):
@@ -337,6 +513,15 @@ class AccountEvent(models.Model):
         CERTIFIED = "certified", _("certified")
         SUSPENDED = "suspended", _("suspended")
         INTEREST = "interest", _("declared an interest")
+        STRUCK = "struck", _("struck out a declared interest")
+        LIFTED = "lifted", _("suspension lifted")
+        EXPIRED = "expired", pgettext_lazy("certificate", "expired")
+        RENEW_ASKED = "renew_ask", _("asked for a renewal")
+        RENEWED = "renewed", _("certificate renewed")
+        RENEW_REFUSED = "renew_no", _("renewal refused")
+        RENEW_RECALLED = "renew_back", _("request for a renewal withdrawn")
+        AWAY = "away", _("marked days off")
+        BACK = "back", _("took days off back")
         CHECKED = "checked", _("point checked")
         UNCHECKED = "unchecked", _("check taken back")
         FILE_ADDED = "file_added", _("evidence added")
@@ -558,6 +743,7 @@ class EvidenceKind(models.TextChoices):
     LICENCE = "licence", _("Business licence or legal-person certificate")
     LETTER = "letter", _("Letter of authorisation")
     CODE = "code", _("Proof of the new credit code")
+    CERTIFICATE = "cert", _("Technology manager's certificate")
     OTHER = "other", _("Something else")
 
 
@@ -567,12 +753,17 @@ class EvidenceQuerySet(models.QuerySet["Evidence"]):
 
 
 class Evidence(models.Model):
-    """A file that shows who an organization is. Its own owners and operators read it, nobody else.
+    """A file that shows who an organization is, or that a manager's certificate is theirs.
 
-    A removed one leaves its row; the file itself is deleted.
+    The organization's owners or the manager read it, and operators; nobody else. A removed one
+    leaves its row; the file itself is deleted.
     """
 
-    organization = models.ForeignKey(Organization, models.PROTECT, related_name="evidence")
+    organization = models.ForeignKey(
+        Organization, models.PROTECT, null=True, related_name="evidence"
+    )
+    profile = models.ForeignKey(ManagerProfile, models.PROTECT, null=True, related_name="evidence")
+    renewal = models.ForeignKey(Renewal, models.PROTECT, null=True, related_name="evidence")
     code_change = models.ForeignKey(CodeChange, models.PROTECT, null=True, related_name="evidence")
     purpose = models.CharField(max_length=7, choices=EvidenceKind)
     file = models.CharField(max_length=200, unique=True)
@@ -596,6 +787,17 @@ class Evidence(models.Model):
                 condition=Q(removed_at__isnull=True),
                 name="evidence_same_file",
             ),
+            models.UniqueConstraint(
+                fields=("profile", "sha256"),
+                condition=Q(removed_at__isnull=True),
+                name="evidence_same_file_of_manager",
+            ),
+            # A file of nobody would be nobody's to read, one of two would be read by both.
+            models.CheckConstraint(
+                condition=Q(organization__isnull=False, profile=None, renewal=None)
+                | Q(organization=None, code_change=None, profile__isnull=False),
+                name="evidence_of_one",
+            ),
         ]
         triggers = [
             pgtrigger.ReadOnly(
@@ -610,3 +812,39 @@ class Evidence(models.Model):
     @property
     def is_held(self) -> bool:
         return self.scan == ScanState.HELD
+
+
+# --- Stars --------------------------------------------------------------------------------------
+
+
+class ManagerStars(models.Model):
+    """What one computation of a manager's stars found. A row is added when the result changes.
+
+    `parts`: by part {"share": 0..1, "n": how many it rests on, "good": how many of them were
+    good}; a part without data is missing. See `matchmaking.services.stars` for the formula.
+    """
+
+    profile = models.ForeignKey(ManagerProfile, models.CASCADE, related_name="stars")
+    version = models.PositiveSmallIntegerField()
+    # 1 to 5 in halves. None: too little is known.
+    stars = models.DecimalField(max_digits=2, decimal_places=1, null=True)
+    # 0 to 1, what was rounded.
+    score = models.FloatField(null=True)
+    n = models.PositiveIntegerField()
+    parts = models.JSONField(default=dict)
+    computed_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        ordering = ("-computed_at", "-pk")
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(stars=None) | Q(stars__gte=1, stars__lte=5), name="stars_1_to_5"
+            ),
+        ]
+        indexes = [
+            models.Index(fields=("profile", "-computed_at", "-id"), name="stars_latest"),
+        ]
+        triggers = [pgtrigger.Protect(name="stars_append_only", operation=pgtrigger.Update)]
+
+    def __str__(self) -> str:
+        return f"{self.profile_id}: {self.stars or '-'} (v{self.version})"
