@@ -104,6 +104,9 @@ class AppealStatus(TextChoices):
 
 APPEAL_MOVES: dict[str, set[AppealStatus]] = {
     AppealStatus.OPEN: {AppealStatus.UPHELD, AppealStatus.OVERTURNED, AppealStatus.CANCELLED},
+    # The decision that settled it was undone, reopened, or void.
+    AppealStatus.UPHELD: {AppealStatus.OPEN},
+    AppealStatus.OVERTURNED: {AppealStatus.OPEN},
 }
 
 

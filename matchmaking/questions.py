@@ -1,0 +1,142 @@
+"""What a manager can ask one side about: lines of the grid, and fields of that side's listing.
+
+A question says what it is about, and the side that gets it must not learn from that what is
+closed to it. So only lines that this side may read are offered.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from django.utils.translation import gettext as _
+
+from catalog.disclosure import RULES
+from matchmaking import presenting
+from matchmaking.models import Inquiry, Match
+from matchmaking.workflow import InquiryStatus, Side
+
+if TYPE_CHECKING:
+    from accounts.models import Organization
+
+MOST_QUESTIONS = 8
+SHORTEST, LONGEST = 5, 300
+# An answer to one question.
+LONGEST_ANSWER = 2000
+# How often one review may ask, whatever became of it: three rounds, then a decision.
+MOST_INQUIRIES = 3
+
+_FIELD = "field:"
+
+
+@dataclass(frozen=True)
+class Line:
+    """Something that can be asked about, with the words a question could start with."""
+
+    key: str
+    name: str
+    requirement: str = ""
+    stated: str = ""
+    verdict: presenting.Verdict | None = None
+    suggestion: str = ""
+
+    @property
+    def is_field(self) -> bool:
+        return self.key.startswith(_FIELD)
+
+
+def lines(match: Match, side: str) -> list[Line]:
+    """Return what `side` can be asked about: first the lines of the grid, then its own fields."""
+    reader = presenting.side_reader(side, match)
+    return [
+        *(
+            Line(
+                key=row.key,
+                name=row.name,
+                requirement=row.requirement,
+                stated=row.stated,
+                verdict=row.verdict,
+                suggestion=_suggestion(row, side),
+            )
+            for row in presenting.grid_rows(match, reader)
+            if row.key and not row.closed
+        ),
+        *(Line(key=f"{_FIELD}{key}", name=str(rule.label)) for key, rule in RULES[side].items()),
+    ]
+
+
+def _suggestion(row: presenting.GridRow, side: str) -> str:
+    """Word the question that a line's verdict raises; the manager changes it at will."""
+    about = {"name": row.name, "asked": row.requirement}
+    if side == Side.DEMAND:
+        if row.verdict.key == "met":
+            return _("%(name)s: is %(asked)s still what you need?") % about
+        return _("%(name)s: would less than %(asked)s do, and how much less?") % about
+    match row.verdict.key:
+        case "unmet" | "partly":
+            return _("%(name)s: %(asked)s is asked for; can you reach it, and by what?") % about
+        case "met":
+            return _("%(name)s: which measurement or report shows it?") % about
+        case "units":
+            return _("%(name)s: what is it in the unit of %(asked)s?") % about
+    return _("%(name)s: %(asked)s is asked for; what do you have?") % about
+
+
+def line_name(match: Match, side: str, key: str) -> str:
+    """Name what a stored question is about, as its own side reads it; "" if that is gone."""
+    if key.startswith(_FIELD):
+        rule = RULES[side].get(key.removeprefix(_FIELD))
+        return "" if rule is None else str(rule.label)
+    reader = presenting.side_reader(side, match)
+    rows = presenting.grid_rows(match, reader)
+    return next((row.name for row in rows if row.key == key and not row.closed), "")
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One question with its answer, as one reader gets it."""
+
+    key: str
+    name: str
+    text: str
+    answer: str
+    side: str
+    status: str
+
+    @property
+    def is_open(self) -> bool:
+        return self.status == InquiryStatus.OPEN
+
+    @property
+    def to(self) -> str:
+        return str(Side(self.side).label)
+
+
+def asked(match: Match, inquiry: Inquiry, hidden: Sequence[Organization] = ()) -> list[Asked]:
+    """Return the questions of an inquiry with their answers; `hidden` are not to be named."""
+    answers = [*inquiry.answers, *[""] * len(inquiry.questions)]
+    return [
+        Asked(
+            key=question["field"],
+            name=question.get("name", "") or line_name(match, inquiry.side, question["field"]),
+            text=presenting.mask_names(question["text"], *hidden),
+            answer=presenting.mask_names(answer, *hidden),
+            side=inquiry.side,
+            status=inquiry.status,
+        )
+        for question, answer in zip(inquiry.questions, answers, strict=False)
+    ]
+
+
+def at_lines(
+    match: Match, inquiries: Iterable[Inquiry], hidden: Sequence[Organization] = ()
+) -> Mapping[str, list[Asked]]:
+    """Return all questions of a match by the line they are about, the earliest first."""
+    found: dict[str, list[Asked]] = {}
+    for inquiry in inquiries:
+        if inquiry.status == InquiryStatus.CANCELLED:
+            continue
+        for one in asked(match, inquiry, hidden):
+            found.setdefault(one.key, []).append(one)
+    return found
