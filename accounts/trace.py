@@ -1,8 +1,8 @@
 """Who read what is not for everybody, and who took a file out.
 
-A row is written before the answer leaves. A page that is opened again within `SAME_LOOK` by the same
-person is the same look: a manager goes back and forth between two matches, and a trace of every
-reload would hide what it is for.
+A row is written before the answer leaves. A page that the same person opens again within
+`SAME_LOOK` is the same look: a manager goes back and forth between two matches, and a trace of
+every reload would hide what it is for.
 """
 
 from __future__ import annotations

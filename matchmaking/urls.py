@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from matchmaking.views import home, matches, models, operations, rankers, reviews
+from matchmaking.views import audit, home, matches, models, operations, rankers, reviews
 
 urlpatterns = [
     path("", home.home, name="home"),
@@ -25,7 +25,8 @@ urlpatterns = [
     path("ops/unmet/", operations.ops_unmet, name="ops_unmet"),
     path("ops/assignments/", operations.ops_assignments, name="ops_assignments"),
     path("ops/assignments/<str:number>/", operations.ops_reassign, name="ops_reassign"),
-    path("ops/audit/", operations.ops_audit, name="ops_audit"),
+    path("ops/audit/", audit.ops_audit, name="ops_audit"),
+    path("ops/audit/export/", audit.ops_audit_export, name="ops_audit_export"),
     path("ops/models/", models.ops_models, name="ops_models"),
     path("ops/rankers/", rankers.ops_rankers, name="ops_rankers"),
     path("ops/rankers/fixed/", rankers.ops_ranker_fixed, name="ops_ranker_fixed"),

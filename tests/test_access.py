@@ -244,6 +244,7 @@ TABLE = {
     ("ops_assignments", ""): ("L333333332", ""),
     ("ops_reassign", "match"): ("L333333332", "L33333333-"),
     ("ops_audit", ""): ("L333333332", ""),
+    ("ops_audit_export", ""): ("L333333332", ""),
     ("ops_models", ""): ("L333333332", ""),
     ("ops_rankers", ""): ("L333333332", ""),
     ("ops_ranker", "ranker"): ("L333333332", "L33333333-"),

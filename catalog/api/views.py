@@ -17,6 +17,7 @@ from accounts.api.views import View
 from accounts.permissions import is_operator
 from catalog.api.conditions import check_unchanged, etag
 from catalog.api.serializers import WHOLE
+from catalog.looking import note_look
 from catalog.models import Listing
 from catalog.permissions import belongs_to_owner, can_edit, listing_tier, may_see_owner
 from catalog.services.publishing import OwnSide
@@ -66,6 +67,7 @@ class OfListing(View):
             "inside": yours or is_operator(self.user),
             "yours": yours,
         }
+        note_look(self.user, listing, context["tier"], names=context["names"])
         body = WHOLE[self.kind](listing, context=context).data
         response = Response(body, status=status, headers={"ETag": etag(listing)})
         if status == 201:

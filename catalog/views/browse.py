@@ -16,6 +16,7 @@ from catalog.details import audiences, detail_groups, has_more
 from catalog.disclosure import shown
 from catalog.files import files_for
 from catalog.forms import read_nonce
+from catalog.looking import note_look
 from catalog.models import Listing, ListingEvent
 from catalog.owner_facts import owner_facts
 from catalog.partners import standings
@@ -53,6 +54,7 @@ def listing_detail(request: PageRequest, kind: str, number: str) -> HttpResponse
     sees_owner = may_see_owner(request.user, listing)
     tier = listing_tier(request.user, listing)
     reading = shown(listing, tier, names=sees_owner)
+    note_look(request.user, listing, tier, names=sees_owner)
     return render(
         request,
         "catalog/detail.html",

@@ -25,6 +25,7 @@ from catalog.duplicates import find_alike
 from catalog.files import file_leaks, files_for, removed_since_check
 from catalog.forms import NOTE_LIMIT, DecisionForm
 from catalog.leaks import find_leaks
+from catalog.looking import note_look
 from catalog.models import Listing, ListingEvent
 from catalog.permissions import can_decide, may_review_listings, may_see_owner
 from catalog.services import publishing
@@ -134,6 +135,7 @@ def listing_review(request: UserRequest, number: str) -> HttpResponse:
     since = published_before(listing) if is_open else 0
     tier = Tier.INTRODUCED if request.user.is_operator else Tier.MANAGERS
     reading = shown(listing, tier, names=sees_owner)
+    note_look(request.user, listing, tier, names=sees_owner)
     return render(
         request,
         "catalog/review.html",

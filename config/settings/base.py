@@ -317,8 +317,15 @@ CONSENT_WORKING_DAYS = env.integer("CONSENT_WORKING_DAYS", 5, minimum=1, maximum
 PUBLICATION_WORKING_DAYS = env.integer("PUBLICATION_WORKING_DAYS", 2, minimum=1, maximum=60)
 # For how long a decision can be taken back; the sides are told when that is over.
 UNDO_MINUTES = 10
+# Working days that a side has for a manager's questions.
+INQUIRY_WORKING_DAYS = env.integer("INQUIRY_WORKING_DAYS", 3, minimum=1, maximum=60)
+# Working days after an introduction when both sides are asked what came of it.
+FEEDBACK_WORKING_DAYS = env.integer("FEEDBACK_WORKING_DAYS", 20, minimum=1, maximum=250)
 # Working days in which a side may object to a rejection.
 APPEAL_DAYS = env.integer("APPEAL_DAYS", 10, minimum=1, maximum=60)
+# Holidays, and weekends that are worked, which the calendar of the library does not know yet.
+FREE_DAYS = env.days("FREE_DAYS")
+MAKE_UP_DAYS = env.days("MAKE_UP_DAYS")
 # An evaluation on a machine where no database runs starts one of its own.
 EMBEDDED_SERVICES = "config.embedded.Services"
 DATABASE_PARSER = "config.env.database"

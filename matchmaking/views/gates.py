@@ -12,8 +12,9 @@ from django.shortcuts import get_object_or_404
 from django.utils.translation import gettext as _
 
 from accounts.http import UserRequest
-from accounts.models import ManagerProfile, User
+from accounts.models import AccessEvent, ManagerProfile, User
 from accounts.permissions import is_operator, manager_profile
+from accounts.trace import record_access
 from catalog.models import Achievement, Demand, Listing
 from catalog.permissions import belongs_to_owner
 from matchmaking import permissions
@@ -90,6 +91,12 @@ def require_manager(user: User) -> ManagerProfile:
     if profile is None:
         raise PermissionDenied(_("This page is for certified technology managers only."))
     return profile
+
+
+def note_names(user: User, match: Match, *, contacts: bool) -> None:
+    """Leave a row before both names, or contacts too, are shown to `user`."""
+    kind = AccessEvent.Kind.CONTACTS if contacts else AccessEvent.Kind.NAMES
+    record_access(actor=user, kind=kind, subject=AccessEvent.Subject.MATCH, number=match.number)
 
 
 def posted(request: UserRequest) -> QueryDict | None:

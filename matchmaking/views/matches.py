@@ -39,6 +39,7 @@ from matchmaking.views.gates import (
     get_match,
     get_own_listing,
     get_own_side,
+    note_names,
     posted,
     require_manager,
 )
@@ -400,6 +401,8 @@ def match_detail(request: UserRequest, number: str) -> HttpResponse:
     gone = presenting.is_gone(match) and bool(reader.side)
     context: dict[str, Any] = {"match": match, "reader": reader, "is_gone": gone}
     if not gone:
+        if reader.names:
+            note_names(request.user, match, contacts=reader.contacts)
         context |= evidence(match, reader)
         context |= {
             "opinion": presenting.opinion_of(match, reader),
@@ -465,6 +468,8 @@ def match_consent(request: UserRequest, number: str) -> HttpResponse:
         "is_gone": presenting.is_gone(match),
     }
     if not context["is_gone"]:
+        if reader.names:
+            note_names(request.user, match, contacts=reader.contacts)
         context |= evidence(match, reader) | {"opinion": presenting.opinion_of(match, reader)}
         own, other = context["demand"], context["achievement"]
         if side == Side.ACHIEVEMENT:

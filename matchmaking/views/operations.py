@@ -19,7 +19,6 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from accounts.http import UserRequest
 from accounts.models import (
-    AccountEvent,
     ManagerProfile,
     ManagerStatus,
     Organization,
@@ -28,11 +27,11 @@ from accounts.models import (
 from accounts.permissions import Tier
 from accounts.regions import province_choices, province_name
 from catalog.industries import section_choices
-from catalog.models import Achievement, Demand, Listing, ListingEvent
+from catalog.models import Achievement, Demand, Listing
 from catalog.workflow import ListingStatus
 from matchmaking import permissions, presenting
 from matchmaking.forms import ReassignForm
-from matchmaking.models import Match, MatchEvent, Review, index_model
+from matchmaking.models import Match, Review, index_model
 from matchmaking.services.assignment import reassign
 from matchmaking.services.unmet import (
     progress,
@@ -41,10 +40,8 @@ from matchmaking.services.unmet import (
     unmet_text,
     unreadable_listings,
 )
-from matchmaking.views.gates import PAGE_SIZE, posted, require_operator
+from matchmaking.views.gates import PAGE_SIZE, note_names, posted, require_operator
 from matchmaking.workflow import IllegalMove, MatchStatus
-
-AUDIT_PAGE_SIZE = 50
 
 # --- What is behind -----------------------------------------------------------------------------
 
@@ -378,6 +375,7 @@ def ops_reassign(request: UserRequest, number: str) -> HttpResponse:
                 _("%(number)s is now with %(manager)s.") % {"number": match.number, "manager": to},
             )
             return redirect(_url("ops_assignments", status=MatchStatus.IN_REVIEW))
+    note_names(request.user, match, contacts=False)
     reader = presenting.Reader(
         side="", names=True, contacts=False, is_operator=True, tier=Tier.INTRODUCED
     )
@@ -397,159 +395,3 @@ def ops_reassign(request: UserRequest, number: str) -> HttpResponse:
         "problem": problem,
     }
     return render(request, "matchmaking/ops_reassign.html", context, status=status)
-
-
-# --- Who did what -------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class AuditLine:
-    when: dt.datetime
-    kind: str
-    who: str
-    what: str
-    about: str
-    url: str
-    detail: str
-
-
-def _audit_sources(
-    number: str, person: str
-) -> tuple[QuerySet[MatchEvent], QuerySet[ListingEvent], QuerySet[AccountEvent]]:
-    """Return the three histories under the filters of the page."""
-    matches = MatchEvent.objects.all()
-    listings = ListingEvent.objects.all()
-    accounts = AccountEvent.objects.all()
-    if person:
-        by_name = Q(actor__name__icontains=person) | Q(actor__email__icontains=person)
-        matches, listings = matches.filter(by_name), listings.filter(by_name)
-        accounts = accounts.filter(
-            by_name
-            | Q(subject__name__icontains=person)
-            | Q(subject__email__icontains=person)
-            | Q(organization__name__icontains=person)
-        )
-    if number:
-        match = Match.objects.by_number(number)
-        demand = Demand.objects.by_number(number)
-        achievement = Achievement.objects.by_number(number)
-        matches = matches.filter(
-            Q(match__in=match.values("pk"))
-            | Q(match__demand__in=demand.values("pk"))
-            | Q(match__achievement__in=achievement.values("pk"))
-        )
-        listings = listings.filter(
-            Q(demand__in=demand.values("pk")) | Q(achievement__in=achievement.values("pk"))
-        )
-        accounts = accounts.none()
-    return matches, listings, accounts
-
-
-@require_safe
-def ops_audit(request: UserRequest) -> HttpResponse:
-    """List who did what to matches, listings and accounts, the latest first."""
-    require_operator(request.user)
-    kind = request.GET.get("kind", "")
-    person = request.GET.get("person", "").replace("\x00", "").strip()[:80]
-    number = request.GET.get("number", "").replace("\x00", "").strip().upper()[:40]
-    sources: dict[str, Any] = dict(
-        zip(("match", "listing", "account"), _audit_sources(number, person), strict=True)
-    )
-    if kind in sources:
-        sources = {kind: sources[kind]}
-    found = [
-        rows.order_by()
-        .annotate(kind_of=Value(one, output_field=CharField()))
-        .values_list("created_at", "kind_of", "pk")
-        for one, rows in sources.items()
-    ]
-    ordered = found[0].union(*found[1:], all=True).order_by("-created_at", "kind_of", "-pk")
-    page = Paginator(ordered, AUDIT_PAGE_SIZE).get_page(request.GET.get("page"))
-    context = {
-        "page": page,
-        "lines": _audit_lines(list(page)),
-        "kind": kind,
-        "person": person,
-        "number": number,
-        "kinds": [
-            ("match", _("Matches")),
-            ("listing", _("Listings")),
-            ("account", _("People and organizations")),
-        ],
-    }
-    return render(request, "matchmaking/ops_audit.html", context)
-
-
-def _audit_lines(rows: list[tuple[dt.datetime, str, int]]) -> list[AuditLine]:
-    """Load the events of one page: at most one query for each kind."""
-    wanted = {
-        one: [pk for _at, kind, pk in rows if kind == one]
-        for one in ("match", "listing", "account")
-    }
-    lines: dict[tuple[str, int], AuditLine] = {}
-    for event in (
-        MatchEvent.objects.filter(pk__in=wanted["match"])
-        .select_related("actor", "match")
-        .defer("match__grid", "match__pairs", "match__terms", "match__parts")
-    ):
-        reasons = presenting.reason_labels(event.reason.split(",")) or (
-            [event.reason] if event.reason else []
-        )
-        lines["match", event.pk] = AuditLine(
-            event.created_at,
-            _("Match"),
-            _actor(event.actor),
-            event.get_verb_display(),
-            event.match.number,
-            event.match.get_absolute_url(),
-            _detail(_move(event), *reasons, event.note),
-        )
-    for change in ListingEvent.objects.filter(pk__in=wanted["listing"]).select_related(
-        "actor", "demand", "achievement"
-    ):
-        listing: Listing = change.demand or change.achievement  # type: ignore[assignment]
-        lines["listing", change.pk] = AuditLine(
-            change.created_at,
-            _("Listing"),
-            _actor(change.actor),
-            change.get_after_display(),
-            listing.number,
-            listing.get_absolute_url(),
-            _detail(
-                _move(change),
-                _("version %(number)d") % {"number": change.version} if change.version else "",
-                change.get_reason_display() if change.reason else "",
-                change.note,
-            ),
-        )
-    for step in AccountEvent.objects.filter(pk__in=wanted["account"]).select_related(
-        "actor", "organization", "subject"
-    ):
-        about = " · ".join(str(one) for one in (step.organization, step.subject) if one)
-        url = (
-            reverse("ops_organization", args=[step.organization_id]) if step.organization_id else ""
-        )
-        lines["account", step.pk] = AuditLine(
-            step.created_at,
-            _("Account"),
-            _actor(step.actor),
-            step.get_verb_display(),
-            about,
-            url,
-            step.note,
-        )
-    return [lines[kind, pk] for _at, kind, pk in rows]
-
-
-def _actor(actor: Any) -> str:
-    return f"{actor} <{actor.email}>" if actor else _("KeQiao")
-
-
-def _move(event: MatchEvent | ListingEvent) -> str:
-    if not event.before or event.before == event.after:
-        return ""
-    return f"{event.get_before_display()} → {event.get_after_display()}"
-
-
-def _detail(*parts: Any) -> str:
-    return _("; ").join(str(part) for part in parts if part)
