@@ -147,12 +147,14 @@ def _language() -> None:
 
 @pytest.fixture(autouse=True)
 def _empty_cache(embedded_services: dict[str, str]) -> Iterator[None]:
-    """Leave no cache entry (rate limits, heartbeats) and no listing in memory to the next test."""
-    yield
+    """Leave no cache entry (rate limits, heartbeats), no listing and no reason in memory to the
+    next test. Reasons are taken as read: each test begins without any of an operator's."""
     from django.core.cache import cache
 
-    from catalog import snapshot
+    from catalog import reasons, snapshot
 
+    reasons.remember([])
+    yield
     cache.clear()
     snapshot.clear()
 

@@ -315,6 +315,10 @@ REVIEW_WORKING_DAYS = env.integer("REVIEW_WORKING_DAYS", 3, minimum=1, maximum=6
 CONSENT_WORKING_DAYS = env.integer("CONSENT_WORKING_DAYS", 5, minimum=1, maximum=60)
 # Working days in which a listing that was handed in is answered.
 PUBLICATION_WORKING_DAYS = env.integer("PUBLICATION_WORKING_DAYS", 2, minimum=1, maximum=60)
+# A match worth more than this (in CNY) needs the approval of two managers.
+SECOND_REVIEW_ABOVE = env.integer("SECOND_REVIEW_ABOVE", 5_000_000, minimum=0)
+# How old the operators' reasons may be in a process; a change is seen there after so many seconds.
+REASONS_REFRESH_SECONDS = 5.0
 # For how long a decision can be taken back; the sides are told when that is over.
 UNDO_MINUTES = 10
 # Working days that a side has for a manager's questions.

@@ -14,6 +14,8 @@ ACCOUNT_RATE_LIMITS = False
 # What a test has just written is counted.
 LISTINGS_REFRESH_SECONDS = 0.0
 MODEL_REFRESH_SECONDS = 0.0
+# As long as no service changes them, they cost no query, however slow the machine.
+REASONS_REFRESH_SECONDS = 3600.0
 # Files are served from where they are written; nothing is collected.
 STATIC_ROOT = None
 WHITENOISE_USE_FINDERS = WHITENOISE_AUTOREFRESH = True
