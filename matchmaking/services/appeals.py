@@ -156,12 +156,6 @@ def unsettle_appeals(match: Match, *, since: dt.datetime) -> None:
         take_back(prefix=f"appeal.decided:{made.pk}:")
 
 
-def cancel_appeals(match: Match) -> None:
-    """Close open objections of a match that has ended otherwise. The caller holds its lock."""
-    for made in match.appeals.filter(status=AppealStatus.OPEN):
-        _move(made, AppealStatus.CANCELLED)
-
-
 def _move(made: Appeal, status: AppealStatus) -> None:
     if status not in APPEAL_MOVES.get(made.status, set()):
         raise IllegalMove(

@@ -219,11 +219,17 @@ def cancel_inquiries(review: Review, *, side: str = "") -> int:
 
 
 def prolong_inquiries(review: Review) -> None:
-    """Give a side its full term again after a match was frozen. The caller holds the lock."""
-    due_on = add_working_days(timezone.localdate(), settings.INQUIRY_WORKING_DAYS)
-    for inquiry in Inquiry.objects.filter(review=review, status=InquiryStatus.OPEN):
-        inquiry.due_on = max(inquiry.due_on, due_on)
-        inquiry.save(update_fields=("due_on",))
+    """Give the side that is asked its full term again, and later the manager theirs.
+
+    For a match that was frozen. The caller holds its lock, and saves `review.match.due_on`.
+    """
+    today = timezone.localdate()
+    inquiry = Inquiry.objects.get(review=review, status=InquiryStatus.OPEN)
+    inquiry.due_on = max(inquiry.due_on, add_working_days(today, settings.INQUIRY_WORKING_DAYS))
+    inquiry.save(update_fields=("due_on",))
+    review.days_left = max(review.days_left or 0, settings.REVIEW_WORKING_DAYS)
+    review.save(update_fields=("days_left",))
+    review.match.due_on = inquiry.due_on
 
 
 def remind_inquiries(*, limit: int) -> int:

@@ -60,7 +60,8 @@ from matchmaking.services.evidence import (
     listing_side,
     telling_words,
 )
-from matchmaking.workflow import OPEN, MatchStatus, ReviewStatus
+from matchmaking.services.inquiries import cancel_inquiries, prolong_inquiries
+from matchmaking.workflow import OPEN, AppealStatus, MatchStatus, ReviewStatus
 
 # Candidates that are compared field by field: three times what is kept.
 POOL = 60
@@ -450,7 +451,13 @@ def _thaw(match: Match) -> list[str]:
     approved = match.status == MatchStatus.APPROVED
     days = settings.CONSENT_WORKING_DAYS if approved else settings.REVIEW_WORKING_DAYS
     match.due_on = max(match.due_on, add_working_days(timezone.localdate(), days))
-    Review.objects.open().filter(match=match).update(due_on=match.due_on)
+    for review in Review.objects.open().filter(match=match):
+        review.match = match
+        if review.paused_on is not None:
+            prolong_inquiries(review)
+            continue
+        review.due_on = match.due_on
+        review.save(update_fields=("due_on",))
     return ["is_frozen", "due_on"]
 
 
@@ -478,8 +485,16 @@ def _supersede(match: Match) -> bool:
 
 
 def _cancel_reviews(match: Match) -> None:
-    Review.objects.open().filter(match=match).update(
-        status=ReviewStatus.CANCELLED, closed_at=timezone.now()
+    """Close what somebody was to do with a match that is over: reviews, questions, objections."""
+    now = timezone.now()
+    for review in Review.objects.open().filter(match=match):
+        review.match = match
+        review.move_to(ReviewStatus.CANCELLED)
+        review.closed_at = now
+        review.save(update_fields=("status", "closed_at"))
+        cancel_inquiries(review)
+    match.appeals.filter(status=AppealStatus.OPEN).update(
+        status=AppealStatus.CANCELLED, closed_at=now
     )
 
 
@@ -613,6 +628,10 @@ def listing_left(*, kind: str, listing_id: int) -> list[int]:
                 match.is_frozen = True
                 match.save(update_fields=["is_frozen"])
                 _log(match, MatchEvent.Verb.FROZEN, before=match.status)
+                # Who was asked about this listing answers by its new version.
+                for review in Review.objects.open().filter(match=match):
+                    review.match = match
+                    cancel_inquiries(review, side=kind)
         elif match.status == MatchStatus.APPROVED:
             before = match.status
             match.move_to(MatchStatus.LAPSED)
