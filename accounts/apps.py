@@ -5,3 +5,11 @@ from django.utils.translation import gettext_lazy as _
 class AccountsConfig(AppConfig):
     name = "accounts"
     verbose_name = _("People and organizations")
+
+    def ready(self) -> None:
+        from accounts import (
+            checks,  # noqa: F401  (registers the system check)
+            own_notices,
+        )
+
+        own_notices.connect()

@@ -2,27 +2,34 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from functools import partial
 from typing import Any
 from urllib.parse import urljoin
 
 from django.conf import settings
 from django.db import transaction
+from django.utils import timezone
 
 from accounts.broker import send
 from accounts.models import OutboxMail, User
 from accounts.tasks import deliver_mail
 
 
-def promise(*, kind: str, user: User, key: str, payload: dict[str, Any]) -> bool:
+def promise(
+    *, kind: str, user: User, key: str, payload: dict[str, Any], at: dt.datetime | None = None
+) -> bool:
     """Put a mail into the outbox; call it in the transaction that is the mail's reason.
 
-    Return False when one with this key was promised before: nobody is told twice.
+    It goes out at once, or by the sweep once it is `at`. Return False when one with this key was
+    promised before: nobody is told twice.
     """
+    now = timezone.now()
     mail, is_new = OutboxMail.objects.get_or_create(
-        key=key, defaults={"kind": kind, "user": user, "payload": payload}
+        key=key,
+        defaults={"kind": kind, "user": user, "payload": payload, "try_at": max(at or now, now)},
     )
-    if is_new:
+    if is_new and mail.try_at <= now:
         transaction.on_commit(partial(send, deliver_mail, mail.pk))
     return is_new
 

@@ -17,3 +17,7 @@ class CatalogConfig(AppConfig):
 
         delivery.register("reminder", letters.reminder)
         delivery.register("search_news", letters.search_news)
+
+        from catalog import notices
+
+        notices.connect()

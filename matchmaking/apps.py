@@ -8,11 +8,15 @@ class MatchmakingConfig(AppConfig):
 
     def ready(self) -> None:
         from accounts.navigation import register
-        from matchmaking import checks  # noqa: F401  (registers the system checks)
-        from matchmaking import reasons
+        from matchmaking import (
+            checks,  # noqa: F401  (registers the system checks)
+            notices,
+            reasons,
+        )
         from matchmaking.navigation import counts
         from matchmaking.services import listening
 
         listening.connect()
         reasons.install()
         register(counts)
+        notices.connect()

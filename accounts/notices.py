@@ -1,0 +1,292 @@
+"""Telling people that something has happened, or waits for them; inside the platform and by mail.
+
+A service calls `notify` in the transaction that is the reason. What is stored is a kind and the
+keys of what it is about; title and sentence are written when somebody reads them, by the function
+that the kind's app has registered. So nobody is told what is no longer true, was undone, or is
+none of their business any more, and everybody reads their own language.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from django.db import transaction
+from django.utils import timezone
+
+from accounts.inbox import (
+    Choice,
+    Group,
+    MailHours,
+    Mailing,
+    Notification,
+    NotificationPreference,
+)
+from accounts.mail import promise
+from accounts.models import MailState, Membership, MembershipRole, Organization, OutboxMail, User
+from accounts.quiet import awake
+
+if TYPE_CHECKING:
+    from django.db.models import QuerySet
+    from django_stubs_ext import StrOrPromise
+
+# Nobody reads older ones. Read ones go first; see `forget_old`.
+READ_KEPT, UNREAD_KEPT = dt.timedelta(days=180), dt.timedelta(days=365)
+
+
+@dataclass(frozen=True)
+class Notice:
+    """A notification in words: a title, who waits for what until when, and where to go."""
+
+    title: str
+    text: str
+    url: str
+
+
+# Reads at once what the writers of several kinds need to know about all rows of one reader.
+Loader = Callable[[User, Sequence[Notification]], Any]
+# Gets what the loader found. None: no longer true, or the reader may not know of it any more.
+Writer = Callable[[Notification, Any], Notice | None]
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of notification. Kinds of one app share their loader."""
+
+    code: str
+    label: StrOrPromise
+    group: Group
+    mail: Choice
+    load: Loader
+    write: Writer
+
+    @property
+    def choices(self) -> tuple[Choice, ...]:
+        """What a person may choose: what somebody waits for is always told here."""
+        always = (Choice.NOW, Choice.DIGEST, Choice.OFF)
+        return always if self.group == Group.TODO else (*always, Choice.MUTED)
+
+
+_kinds: dict[str, Kind] = {}
+
+
+def register(kind: Kind) -> None:
+    """Make a kind known. Called from an app's `ready()`."""
+    _kinds[kind.code] = kind
+
+
+def kinds() -> list[Kind]:
+    """Return every kind, in the order of their registration."""
+    return list(_kinds.values())
+
+
+def find_kind(code: str) -> Kind | None:
+    return _kinds.get(code)
+
+
+# --- Telling --------------------------------------------------------------------------------------
+
+
+def notify(
+    *,
+    kind: str,
+    user: User,
+    key: str,
+    payload: dict[str, Any],
+    at: dt.datetime | None = None,
+) -> bool:
+    """Tell `user` something; call it in the transaction that is the reason.
+
+    `at`: neither shown nor mailed before, as it may be undone until then. Return False when one
+    with this key exists: nobody is told twice. Raises `KeyError` for a kind nobody registered.
+    """
+    known = _kinds[kind]
+    now = timezone.now()
+    visible_from = max(at, now) if at is not None else now
+    choice = choice_of(user, known)
+    mailing = {Choice.NOW: Mailing.NOW, Choice.DIGEST: Mailing.DIGEST}.get(choice, Mailing.NONE)
+    notification, is_new = Notification.objects.get_or_create(
+        key=key,
+        defaults={
+            "kind": kind,
+            "user": user,
+            "payload": payload,
+            "visible_from": visible_from,
+            "read_at": now if choice == Choice.MUTED else None,
+            "mailing": mailing,
+        },
+    )
+    if is_new and mailing == Mailing.NOW:
+        promise(
+            kind="notice",
+            user=user,
+            key=mail_key(notification.pk),
+            payload={"notification": notification.pk},
+            at=awake(visible_from, mail_hours(user)),
+        )
+    return is_new
+
+
+def mail_key(notification_id: int) -> str:
+    """Return the key in the outbox of the mail about one notification."""
+    return f"notice:{notification_id}"
+
+
+@transaction.atomic
+def take_back(*, prefix: str) -> int:
+    """Forget notifications that nobody could have seen yet, by the beginning of their key.
+
+    For what is undone before its `at`: it may happen again, and is told then. Return how many.
+    """
+    unseen = Notification.objects.filter(key__startswith=prefix, visible_from__gt=timezone.now())
+    ids = list(unseen.select_for_update().values_list("pk", flat=True))
+    OutboxMail.objects.filter(
+        key__in=[mail_key(pk) for pk in ids], state=MailState.WAITING
+    ).delete()
+    return Notification.objects.filter(pk__in=ids).delete()[0]
+
+
+def writers_of(organization: Organization | int) -> list[User]:
+    """Return who may write and answer for an organization: its owners and editors."""
+    rows = Membership.objects.active().filter(
+        organization=organization,
+        role__in=(MembershipRole.OWNER, MembershipRole.EDITOR),
+        user__is_active=True,
+    )
+    return [member.user for member in rows.select_related("user").order_by("pk")]
+
+
+def owners_of(organization: Organization | int) -> list[User]:
+    """Return who answers for an organization itself, its members and its evidence."""
+    rows = Membership.objects.active().filter(
+        organization=organization, role=MembershipRole.OWNER, user__is_active=True
+    )
+    return [member.user for member in rows.select_related("user").order_by("pk")]
+
+
+def operators() -> list[User]:
+    return list(User.objects.filter(is_operator=True, is_active=True).order_by("pk"))
+
+
+# --- Reading --------------------------------------------------------------------------------------
+
+
+def visible_to(user: User) -> QuerySet[Notification]:
+    """Return what `user` may be shown now; the texts are still to be written."""
+    return Notification.objects.filter(
+        user=user, visible_from__lte=timezone.now(), kind__in=list(_kinds)
+    )
+
+
+def unread_count(user: User) -> int:
+    return visible_to(user).filter(read_at=None).count()
+
+
+def write_all(user: User, notifications: Iterable[Notification]) -> dict[int, Notice]:
+    """Write what is still true and the reader's business, by the notification's key.
+
+    Each app is asked once, whatever the number of rows. Call it in the reader's language.
+    """
+    by_loader: dict[Loader, list[Notification]] = defaultdict(list)
+    for notification in notifications:
+        kind = _kinds.get(notification.kind)
+        if kind is not None:
+            by_loader[kind.load].append(notification)
+    written: dict[int, Notice] = {}
+    for load, rows in by_loader.items():
+        known = load(user, rows)
+        for notification in rows:
+            notice = _kinds[notification.kind].write(notification, known)
+            if notice is not None:
+                written[notification.pk] = notice
+    return written
+
+
+def mark_read(notifications: QuerySet[Notification]) -> int:
+    """Mark what is unread among them as read. Return how many."""
+    return notifications.filter(read_at=None).update(read_at=timezone.now())
+
+
+def forget_old(*, limit: int = 5000) -> int:
+    """Delete notifications that are read for long, or were never read. Return how many."""
+    now = timezone.now()
+    old: list[int] = []
+    for rows in (
+        Notification.objects.filter(read_at__lt=now - READ_KEPT, created_at__lt=now - READ_KEPT),
+        Notification.objects.filter(created_at__lt=now - UNREAD_KEPT),
+    ):
+        old += rows.order_by("created_at").values_list("pk", flat=True)[:limit]
+    return Notification.objects.filter(pk__in=old).delete()[0]
+
+
+# --- What somebody chose --------------------------------------------------------------------------
+
+
+def mail_hours(user: User) -> MailHours:
+    """Return at which hours `user` wants mails; unsaved defaults for who never chose."""
+    return MailHours.objects.filter(user=user).first() or MailHours(user=user)
+
+
+def choice_of(user: User, kind: Kind) -> Choice:
+    row = NotificationPreference.objects.filter(user=user, kind=kind.code).first()
+    return _allowed(kind, row.choice if row is not None else kind.mail)
+
+
+def choices_of(user: User) -> dict[str, Choice]:
+    """Return how `user` is told of every kind, by its code."""
+    chosen = dict(NotificationPreference.objects.filter(user=user).values_list("kind", "choice"))
+    return {kind.code: _allowed(kind, chosen.get(kind.code, kind.mail)) for kind in kinds()}
+
+
+def _allowed(kind: Kind, choice: str) -> Choice:
+    # A kind may have become one that somebody waits for since it was muted.
+    return Choice(choice) if Choice(choice) in kind.choices else Choice.OFF
+
+
+@transaction.atomic
+def choose(*, user: User, choices: dict[str, Choice]) -> None:
+    """Keep how `user` wants to be told, by code of a kind, and let it hold for mails on their way.
+
+    Raises `ValueError` for a choice that a kind does not offer.
+    """
+    User.objects.select_for_update(no_key=True).get(pk=user.pk)
+    for code, choice in choices.items():
+        kind = _kinds[code]
+        if choice not in kind.choices:
+            raise ValueError(f"{code} cannot be {choice}")
+        if choice == choice_of(user, kind):
+            continue
+        NotificationPreference.objects.update_or_create(
+            user=user, kind=code, defaults={"choice": choice}
+        )
+        waiting = Notification.objects.filter(user=user, kind=code, read_at=None)
+        if choice != Choice.NOW:
+            _stop_mails(waiting, Mailing.DIGEST if choice == Choice.DIGEST else Mailing.NONE)
+        if choice in (Choice.OFF, Choice.MUTED):
+            waiting.filter(mailing=Mailing.DIGEST).update(mailing=Mailing.NONE)
+        if choice == Choice.MUTED:
+            mark_read(waiting)
+
+
+def _stop_mails(waiting: QuerySet[Notification], instead: Mailing) -> None:
+    """Drop mails that nobody has begun to send. One that is being sent stays as it is."""
+    ids = {
+        mail_key(pk): pk for pk in waiting.filter(mailing=Mailing.NOW).values_list("pk", flat=True)
+    }
+    mails = OutboxMail.objects.select_for_update().filter(
+        key__in=list(ids), state=MailState.WAITING, attempts=0
+    )
+    keys = list(mails.values_list("key", flat=True))
+    OutboxMail.objects.filter(key__in=keys).update(state=MailState.DROPPED)
+    Notification.objects.filter(pk__in=[ids[key] for key in keys]).update(mailing=instead)
+
+
+def keep_hours(*, user: User, quiet_from: int, quiet_until: int, daily_at: int) -> None:
+    """Keep at which hours `user` wants mails. Mails that wait already keep their time."""
+    MailHours.objects.update_or_create(
+        user=user,
+        defaults={"quiet_from": quiet_from, "quiet_until": quiet_until, "daily_at": daily_at},
+    )
