@@ -4,6 +4,7 @@ A misspelt flag that silently means "off" has disabled security in other project
 value is either understood or refused, and the refusal names the variable.
 """
 
+import datetime as dt
 import os
 from pathlib import Path
 from typing import Any
@@ -85,6 +86,17 @@ def listing(name: str, default: list[str]) -> list[str]:
     """Return the variable as a list; its parts are separated by commas."""
     parts = [part.strip() for part in text(name, "").split(",")]
     return [part for part in parts if part] or default
+
+
+def days(name: str) -> frozenset[dt.date]:
+    """Return the variable as a set of days, each written 2027-02-06, separated by commas."""
+    found = set()
+    for part in listing(name, []):
+        try:
+            found.add(dt.date.fromisoformat(part))
+        except ValueError:
+            raise ImproperlyConfigured(f"{name}: {part!r} is no day such as 2027-02-06.") from None
+    return frozenset(found)
 
 
 def database(url: str) -> dj_database_url.DBConfig:

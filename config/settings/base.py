@@ -122,6 +122,9 @@ LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "/"
 LOGOUT_REDIRECT_URL = "/"
 
+# Beside those in accounts/data/public_mail_domains.txt: domains that anybody gets an address under.
+PUBLIC_MAIL_DOMAINS = [name.lower() for name in env.listing("PUBLIC_MAIL_DOMAINS", [])]
+
 ACCOUNT_LOGIN_METHODS = {"email"}
 ACCOUNT_USER_MODEL_USERNAME_FIELD = None
 ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*", "password2*"]

@@ -1,5 +1,6 @@
 """Settings from the environment are understood or refused, never guessed."""
 
+import datetime as dt
 import os
 
 import pytest
@@ -50,6 +51,21 @@ def test_a_list_drops_empty_parts(monkeypatch):
     monkeypatch.setenv("KQ_LIST", " a.example ,, b.example,")
 
     assert env.listing("KQ_LIST", []) == ["a.example", "b.example"]
+
+
+def test_days_are_read_as_dates(monkeypatch):
+    monkeypatch.setenv("KQ_DAYS", "2027-02-05, 2027-02-06")
+
+    assert env.days("KQ_DAYS") == {dt.date(2027, 2, 5), dt.date(2027, 2, 6)}
+    assert env.days("KQ_NO_DAYS") == frozenset()
+
+
+@pytest.mark.parametrize("value", ["2027-02-30", "5 Feb", "2027-02-05;2027-02-06"])
+def test_what_is_no_day_is_refused(monkeypatch, value):
+    monkeypatch.setenv("KQ_DAYS", value)
+
+    with pytest.raises(ImproperlyConfigured, match="KQ_DAYS"):
+        env.days("KQ_DAYS")
 
 
 def test_a_database_address_may_name_a_socket():
