@@ -27,7 +27,14 @@ from matchmaking import permissions, presenting
 from matchmaking.forms import DecisionForm, HandBackForm, ReferForm, managers_for
 from matchmaking.models import Match, Review
 from matchmaking.services.reviews import accept_review, hand_back, refer, submit_review
-from matchmaking.views.gates import PAGE_SIZE, get_review, last_review, posted, require_manager
+from matchmaking.views.gates import (
+    PAGE_SIZE,
+    get_review,
+    last_review,
+    note_names,
+    posted,
+    require_manager,
+)
 from matchmaking.views.matches import evidence
 from matchmaking.workflow import Decision, IllegalMove, MatchStatus, ReviewStatus
 
@@ -164,6 +171,8 @@ def _review_context(request: UserRequest, review: Review) -> dict[str, Any]:
         contacts=accepted and match.status == MatchStatus.INTRODUCED,
         is_manager=True,
     )
+    if reader.names:
+        note_names(request.user, match, contacts=reader.contacts)
     rows = _queue(request.user, review)
     place = next((i for i, row in enumerate(rows) if row.is_current), None)
     before = rows[place - 1] if place else None
