@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING
 
 from django.db.models import QuerySet
 
+from accounts.conflicts import has_tie as has_tie
 from accounts.models import (
-    ManagerInterest,
     ManagerProfile,
-    ManagerStatus,
     Membership,
     MembershipRole,
     Organization,
@@ -88,20 +87,5 @@ def owns(user: User, organization_id: int) -> bool:
     )
 
 
-def has_tie(user: User, organization_ids: list[int]) -> bool:
-    """Say whether `user` is or was of, or has an interest in, one of these organizations.
-
-    A membership that still waits for approval is a tie as well.
-    """
-    return (
-        Membership.objects.filter(user=user, organization__in=organization_ids).exists()
-        or ManagerInterest.objects.filter(
-            profile__user=user, organization__in=organization_ids
-        ).exists()
-    )
-
-
 def certified_managers() -> QuerySet[ManagerProfile]:
-    return ManagerProfile.objects.filter(
-        status=ManagerStatus.CERTIFIED, user__is_active=True
-    ).select_related("user")
+    return ManagerProfile.objects.certified().select_related("user")
