@@ -846,6 +846,8 @@ class MatchEvent(models.Model):
 
     match = models.ForeignKey(Match, models.CASCADE, related_name="events")
     actor = models.ForeignKey(User, models.PROTECT, null=True, related_name="+")
+    # The manager whom the step is about, where somebody or something else has made it.
+    subject = models.ForeignKey(User, models.PROTECT, null=True, related_name="+", db_index=False)
     verb = models.CharField(max_length=11, choices=Verb)
     before = models.CharField(max_length=10, choices=MatchStatus, blank=True)
     after = models.CharField(max_length=10, choices=MatchStatus)
