@@ -301,8 +301,6 @@ class ManagerProfile(models.Model):
         default=20,
         validators=[MinValueValidator(1), MaxValueValidator(200)],
     )
-    unavailable_from = models.DateField(_("unavailable from"), null=True, blank=True)
-    unavailable_until = models.DateField(_("unavailable until"), null=True, blank=True)
     status = models.CharField(
         max_length=9, choices=ManagerStatus, default=ManagerStatus.PENDING, editable=False
     )
@@ -348,9 +346,7 @@ class ManagerProfile(models.Model):
 
     def absence_on(self, day: dt.date) -> Absence | None:
         """Return the days off that `day` falls into: the one that lasts longest, None at work."""
-        return (
-            self.absences.on(day).order_by(F("last").desc(nulls_first=True), "pk").first()  # type: ignore[attr-defined,no-any-return]
-        )
+        return self.absences.on(day).order_by(F("last").desc(nulls_first=True), "pk").first()
 
 
 class AbsenceQuerySet(models.QuerySet["Absence"]):

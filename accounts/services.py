@@ -487,7 +487,7 @@ def set_unavailable(
     profile = ManagerProfile.objects.select_for_update().get(pk=profile.pk)
     if first and last and last < first:
         raise Refused(_("The last day is before the first one."))
-    profile.unavailable_from = first
-    profile.unavailable_until = last if first else None
-    profile.save(update_fields=("unavailable_from", "unavailable_until"))
+    profile.absences.all().delete()
+    if first:
+        profile.absences.create(first=first, last=last)
     return profile

@@ -34,7 +34,6 @@ def settings_profile(request: UserRequest) -> HttpResponse:
         forms["away"] = UnavailableForm(
             request.POST if sent == "away" else None,
             prefix="away",
-            initial={"first": profile.unavailable_from, "last": profile.unavailable_until},
         )
         forms["interest"] = InterestForm(
             request.POST if sent == "interest" else None, prefix="interest"

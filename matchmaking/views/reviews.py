@@ -142,9 +142,7 @@ def workbench(request: UserRequest) -> HttpResponse:
             for model in (Demand, Achievement)
         ),
         "recent": [(review, presenting.blind_title(review.match)) for review in recent],
-        "is_away": profile.unavailable_from is not None
-        and profile.unavailable_from <= today
-        and (profile.unavailable_until is None or profile.unavailable_until >= today),
+        "absence": profile.absence_on(today),
         "month": MONTH_DAYS,
     }
     return render(request, "matchmaking/workbench.html", context)
