@@ -135,7 +135,7 @@ def _match_lines(rows: QuerySet[Any]) -> Iterator[tuple[int, Line]]:
                 event.get_verb_display(),
                 event.match.number,
                 event.match.get_absolute_url(),
-                _detail(_move(event), *reasons, event.note),
+                _detail(event.subject or "", _move(event), *reasons, event.note),
             ),
         )
 
@@ -239,11 +239,11 @@ SOURCES: dict[str, Source] = {
     "match": Source(
         gettext_lazy("Matches"),
         MatchEvent.objects.all,
-        _ACTOR,
+        (*_ACTOR, "subject__name", "subject__email"),
         ("note", "reason"),
         _of_match,
         _match_lines,
-        ("actor", "match"),
+        ("actor", "subject", "match"),
     ),
     "listing": Source(
         gettext_lazy("Listings"),
