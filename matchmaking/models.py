@@ -843,6 +843,7 @@ class MatchEvent(models.Model):
         UNANSWERED = "unanswered", _("questions not answered in time")
         APPEALED = "appealed", _("objection of one side")
         ESCALATED = "escalated", _("handed to the operators")
+        PROLONGED = "prolonged", _("given a working day more")
 
     match = models.ForeignKey(Match, models.CASCADE, related_name="events")
     actor = models.ForeignKey(User, models.PROTECT, null=True, related_name="+")
