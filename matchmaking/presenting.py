@@ -1104,6 +1104,8 @@ class EventLine:
     when: dt.datetime
     reasons: list[StrOrPromise]
     note: str
+    # The manager whom a step is about; not for the sides.
+    about: str = ""
 
 
 def reason_labels(codes: Iterable[str]) -> list[StrOrPromise]:
@@ -1144,6 +1146,7 @@ def event_lines(match: Match, reader: Reader, events: Iterable[MatchEvent]) -> l
                 when=event.created_at,
                 reasons=reasons,
                 note=mask_names(event.note, *hidden) if open_note else "",
+                about=str(event.subject) if event.subject and not reader.side else "",
             )
         )
     return lines

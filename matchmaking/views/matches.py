@@ -396,7 +396,7 @@ def match_detail(request: UserRequest, number: str) -> HttpResponse:
         # Whose certificate is suspended reads no descriptions any more.
         require_manager(request.user)
     consents = {consent.side: consent for consent in match.consents.all()}
-    events = match.events.select_related("actor")
+    events = match.events.select_related("actor", "subject")
     # A withdrawn text is not shown to the other side any more.
     gone = presenting.is_gone(match) and bool(reader.side)
     context: dict[str, Any] = {"match": match, "reader": reader, "is_gone": gone}

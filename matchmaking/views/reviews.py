@@ -187,7 +187,7 @@ def _review_context(request: UserRequest, review: Review) -> dict[str, Any]:
         "queue_count": len(rows),
         "previous": before,
         "next": after,
-        "events": presenting.event_lines(match, reader, match.events.select_related("actor")),
+        "events": presenting.event_lines(match, reader, match.events.select_related("actor", "subject")),
         "decided_reasons": presenting.reason_labels(review.reasons),
     }
 
