@@ -9,7 +9,8 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from accounts.models import ManagerInterest, ManagerProfile, Membership, User
+from accounts.conflicts import untied
+from accounts.models import ManagerProfile, User
 from accounts.text import clean_text
 from matchmaking import presenting
 from matchmaking.models import Match, Review
@@ -152,10 +153,9 @@ def managers_for(match: Match, *, besides: User | None = None) -> Any:
     """Return certified managers who may take this match: available today, without a tie, and
     not those who have held it before."""
     owners = [match.demand.owner_id, match.achievement.owner_id]
+    available = ManagerProfile.objects.available_on(timezone.localdate())
     found = (
-        ManagerProfile.objects.available_on(timezone.localdate())
-        .exclude(user__in=Membership.objects.filter(organization__in=owners).values("user"))
-        .exclude(pk__in=ManagerInterest.objects.filter(organization__in=owners).values("profile"))
+        untied(available, owners)
         .exclude(user__in=Review.objects.filter(match=match).values("manager"))
         .select_related("user")
         .order_by("user__name", "pk")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import Counter
 from dataclasses import dataclass, field
 
 from django.conf import settings
@@ -10,7 +10,8 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from accounts.models import ManagerInterest, ManagerProfile, Membership, User
+from accounts.conflicts import ties
+from accounts.models import ManagerProfile, User
 from matchmaking.models import Match, MatchEvent, Review
 from matchmaking.permissions import ConflictOfInterest, has_conflict
 from matchmaking.services.reviews import already_decided, open_review
@@ -122,17 +123,14 @@ def _desks() -> list[Desk]:
             "manager", flat=True
         )
     )
-    ties: dict[int, set[int]] = defaultdict(set)
-    for user, organization in Membership.objects.filter(user__in=users).values_list(
-        "user", "organization"
-    ):
-        ties[user].add(organization)
-    for user, organization in ManagerInterest.objects.filter(profile__user__in=users).values_list(
-        "profile__user", "organization"
-    ):
-        ties[user].add(organization)
+    tied = ties(users)
     return [
-        Desk(profile, load[profile.user_id], decided[profile.user_id], ties[profile.user_id])
+        Desk(
+            profile,
+            load[profile.user_id],
+            decided[profile.user_id],
+            set(tied.get(profile.user_id, ())),
+        )
         for profile in profiles
     ]
 
