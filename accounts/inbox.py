@@ -53,12 +53,18 @@ class Notification(models.Model):
     visible_from = models.DateTimeField(default=timezone.now)
     created_at = models.DateTimeField(default=timezone.now)
     read_at = models.DateTimeField(null=True)
+    # Found to be no longer true, or no longer the reader's business: never shown again.
+    is_gone = models.BooleanField(default=False)
     mailing = models.CharField(max_length=8, choices=Mailing, default=Mailing.NONE)
 
     class Meta:
         ordering = ("-visible_from", "-pk")
         indexes = [
-            models.Index(fields=("user", "-visible_from", "-id"), name="notification_page"),
+            models.Index(
+                fields=("user", "-visible_from", "-id"),
+                condition=Q(is_gone=False),
+                name="notification_page",
+            ),
             # The number beside the bell, on every page.
             models.Index(
                 fields=("user", "visible_from"),
