@@ -7,15 +7,16 @@ import re
 from typing import TYPE_CHECKING, Any, Self
 
 import pgtrigger
+from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex
 from django.db import models
 from django.db.models import Q
+from django.db.models.functions import Coalesce
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.translation import gettext
+from django.utils.translation import gettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import pgettext_lazy
 from pgvector.django import HalfVectorField, SparseVectorField, VectorField
 
 from accounts.models import User
@@ -431,6 +432,22 @@ class MatchQuerySet(models.QuerySet["Match"]):
     def open(self) -> Self:
         return self.filter(status__in=OPEN)
 
+    def with_worth(self) -> Self:
+        """Add `worth_cny`, what `worth` says: to order by, and to compare with the threshold."""
+        return self.annotate(
+            worth_cny=Coalesce(
+                "demand_revision__money_max",
+                "demand_revision__money_min",
+                "achievement_revision__money_max",
+                "achievement_revision__money_min",
+            )
+        )
+
+    def awaiting_second(self) -> Self:
+        """Return those in review that no manager has: one of two has approved."""
+        held = Review.objects.open().filter(match=models.OuterRef("pk"))
+        return self.filter(~models.Exists(held), status=MatchStatus.IN_REVIEW)
+
     def with_listings(self) -> Self:
         return self.select_related(
             "demand__owner", "achievement__owner", "demand_revision", "achievement_revision"
@@ -520,6 +537,21 @@ class Match(models.Model):
 
     def listing(self, side: str) -> Listing:
         return self.demand if side == Side.DEMAND else self.achievement
+
+    @property
+    def worth(self) -> int | None:
+        """What is at stake, in CNY: the demand's budget, else the achievement's price, each by its
+        upper end if there is one. None: neither says. Needs both revisions."""
+        for revision in (self.demand_revision, self.achievement_revision):
+            for money in (revision.money_max, revision.money_min):
+                if money is not None:
+                    return int(money)
+        return None
+
+    @property
+    def needs_second(self) -> bool:
+        """Say whether it is worth so much that two managers have to approve it."""
+        return (self.worth or 0) > settings.SECOND_REVIEW_ABOVE
 
     def move_to(self, status: MatchStatus) -> None:
         """Change the status in memory. The caller holds the row lock, and saves.
