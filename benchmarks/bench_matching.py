@@ -153,7 +153,7 @@ def _worker(stack: ExitStack, command: str) -> None:
 def _publish(number: int) -> float:
     """Publish a demand; return the seconds until it was matched."""
     from accounts.models import Organization, User
-    from catalog.services import publishing
+    from catalog.services import deciding
     from matchmaking.models import DemandIndex
 
     operator, _ = User.objects.get_or_create(
@@ -162,7 +162,7 @@ def _publish(number: int) -> float:
     owner = Organization.objects.order_by("pk")[number % 100]
     demand = _submitted(owner, number)
     began = time.perf_counter()
-    publishing.decide(listing=demand, actor=operator, decision="publish")
+    deciding.decide(no_interest=True, listing=demand, actor=operator, decision="publish")
     while time.perf_counter() - began < PATIENCE:
         if DemandIndex.objects.filter(pk=demand.pk, matched_version=demand.version).exists():
             return time.perf_counter() - began

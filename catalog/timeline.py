@@ -15,14 +15,17 @@ from accounts.permissions import is_operator
 from accounts.templatetags.kq import day
 from catalog.models import Listing, ListingEvent
 from catalog.permissions import belongs_to_owner, may_read_history
+from catalog.reasons import label
 from catalog.templatetags.catalog_text import step
-from catalog.workflow import Actor, ListingStatus, actor_of
+from catalog.workflow import Actor, EndReason, ListingStatus, actor_of
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AnonymousUser
 
     from accounts.models import User
 
+# Where a reviewer's reason leads.
+DECIDED = (ListingStatus.NEEDS_INFO, ListingStatus.REJECTED)
 # The latest steps that a page shows; one listing has seldom more than twenty.
 STEPS_AT_MOST = 100
 
@@ -41,7 +44,7 @@ class Step:
 
 def who(event: ListingEvent, *, own: bool, operator: bool) -> StrOrPromise:
     """Say who made a step. Names are for one's own side; whoever checks it stays unnamed to it."""
-    actor = actor_of(event.before, event.after)
+    actor = actor_of(event.before, event.after, event.verb)
     if actor == Actor.CLOCK or event.actor is None:
         return Actor.CLOCK.label
     if operator or (own and actor == Actor.OWNER):
@@ -52,11 +55,22 @@ def who(event: ListingEvent, *, own: bool, operator: bool) -> StrOrPromise:
 def what(event: ListingEvent) -> str:
     if event.valid_until is not None:
         return _("Confirmed as true until %(day)s") % {"day": day(event.valid_until)}
+    if event.verb:
+        return event.get_verb_display()
     if event.before == event.after:
         return _("Changed without a new check")
     if event.before == ListingStatus.SUSPENDED and event.after == ListingStatus.PUBLISHED:
         return _("Let back")
     return step(event)
+
+
+def reason_label(event: ListingEvent) -> str:
+    """Say the reason of a step in words: a reviewer's, or the owner's for an end; "" without."""
+    if not event.reason:
+        return ""
+    if event.before == ListingStatus.SUBMITTED and event.after in DECIDED:
+        return label("listing", event.reason)
+    return str(EndReason(event.reason).label) if event.reason in EndReason.values else event.reason
 
 
 def timeline(listing: Listing, reader: User | AnonymousUser) -> list[Step]:
@@ -66,13 +80,14 @@ def timeline(listing: Listing, reader: User | AnonymousUser) -> list[Step]:
     events = ListingEvent.objects.filter(**{listing.kind: listing}).select_related("actor")
     steps = []
     for event in reversed(events.order_by("-pk")[:STEPS_AT_MOST]):
-        version = event.version if event.after == ListingStatus.SUBMITTED else 0
+        handed_in = event.after == ListingStatus.SUBMITTED and not event.verb
+        version = event.version if handed_in else 0
         steps.append(
             Step(
                 what=what(event),
                 who=who(event, own=own, operator=is_operator(reader)),
                 when=event.created_at,
-                reason=event.get_reason_display() if event.reason else "",
+                reason=reason_label(event),
                 note=event.note,
                 version=version,
                 changes_url=version_url(listing, version) if version and links else "",

@@ -22,6 +22,7 @@ from accounts.models import (
 )
 from accounts.services import REQUIRED_POINTS
 from catalog.models import Achievement, Demand, Listing, revision_model
+from catalog.services.publication import open_check
 from catalog.workflow import ListingStatus
 from matchmaking.models import EmbeddingModel, Match, RankerVersion, Review
 from matchmaking.retrieval.features import FEATURES_VERSION
@@ -163,6 +164,8 @@ def _make_listing(model: type[Any], status: str, fields: dict[str, Any]) -> Any:
     listing.save()
     if listing.version:
         pghistory.create_event(listing, label="revision")
+    if status == ListingStatus.SUBMITTED:
+        open_check(listing)
     return listing
 
 

@@ -43,7 +43,7 @@ from catalog.facets import FACETS, Filters, sorts
 from catalog.listing_pages import Catalogue
 from catalog.models import CONTENT_FIELDS, Listing
 from catalog.permissions import can_decide
-from catalog.services import publishing
+from catalog.services import deciding, publishing
 from catalog.views.gate import MODELS
 from catalog.workflow import ListingStatus
 
@@ -504,7 +504,7 @@ class ListingViewSet(OfListing):
                 _("Certified technology managers and operators of no side decide on listings.")
             )
         data = self.read(DecisionSerializer)
-        done = publishing.decide(listing=listing, actor=self.user, **data)
+        done = deciding.decide(listing=listing, actor=self.user, **data)
         return self.answer(done)
 
 

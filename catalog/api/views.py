@@ -20,7 +20,8 @@ from catalog.api.serializers import WHOLE
 from catalog.looking import note_look
 from catalog.models import Listing
 from catalog.permissions import belongs_to_owner, can_edit, listing_tier, may_see_owner
-from catalog.services.publishing import OwnSide
+from catalog.services.deciding import JudgedBefore
+from catalog.services.moving import OwnSide
 from catalog.views.gate import MODELS, get_listing
 from catalog.workflow import IllegalMove
 
@@ -29,6 +30,13 @@ explain(
     OwnSide,
     lambda error: exceptions.PermissionDenied(
         _("You belong to the side that wrote this listing."), code="own_side"
+    ),
+)
+explain(
+    JudgedBefore,
+    lambda error: exceptions.PermissionDenied(
+        _("You rejected this listing; somebody else looks at what its owner objects."),
+        code="judged_before",
     ),
 )
 

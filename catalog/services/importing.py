@@ -29,7 +29,9 @@ from catalog.models import (
     RowOutcome,
     revision_model,
 )
-from catalog.services.publishing import IMMATERIAL, announce, check_complete, write_content
+from catalog.services.moving import announce
+from catalog.services.publication import cancel_checks, open_checks
+from catalog.services.publishing import IMMATERIAL, check_complete, write_content
 from catalog.services.reading import EXAMPLE_IDS, Row, Table, open_table
 from catalog.services.sheet import columns as columns_of
 from catalog.services.sheet import external_id as read_external_id
@@ -498,6 +500,7 @@ def write(settled: Iterable[Settled], terms: Terms) -> None:
         update_fields=[*CONTENT_FIELDS[terms.kind], *_STATE_FIELDS],
     )
     _record([*fresh, *changed], terms)
+    _check([*fresh, *changed], terms)
     _announce([*fresh, *changed], terms.kind)
 
 
@@ -528,6 +531,20 @@ def _record(settled: list[Settled], terms: Terms) -> None:
         for one in settled
         # As with a draft that is saved in the form: only the first time is a step in its life.
         if one.before != one.listing.status or one.is_version or _is_prolonged(one)
+    )
+
+
+def _check(settled: list[Settled], terms: Terms) -> None:
+    """Open the check of what was handed in; one that a trusted import made live needs none."""
+    cancel_checks(
+        terms.kind,
+        [one.listing.pk for one in settled if one.before == ListingStatus.SUBMITTED],
+    )
+    handed_in = [one for one in settled if one.listing.status == ListingStatus.SUBMITTED]
+    open_checks(
+        terms.kind,
+        [one.listing for one in handed_in],
+        asked=[one.listing.pk for one in handed_in if one.before == ListingStatus.NEEDS_INFO],
     )
 
 

@@ -11,12 +11,11 @@ from typing import Any, TypeVar
 import pghistory
 from django.core.exceptions import ValidationError
 from django.db import models, transaction
-from django.dispatch import Signal
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from accounts.models import Organization, User
-from accounts.permissions import Tier, has_tie
+from accounts.permissions import has_tie
 from catalog.classes import Scheme, clean_classes
 from catalog.disclosure import clean_disclosure
 from catalog.ip import clean_ip_items, clean_orcid
@@ -24,20 +23,18 @@ from catalog.leaks import find_leaks
 from catalog.models import (
     CONTENT_FIELDS,
     Achievement,
-    Attachment,
     Demand,
     Listing,
-    ListingEvent,
 )
 from catalog.quality import assess
+from catalog.services.moving import OwnSide, announce, lock, log, move
+from catalog.services.publication import cancel_check, open_check
 from catalog.signals import listings_left, listings_published
 from catalog.workflow import (
     EDITABLE,
     END_REASONS,
     EndReason,
     IllegalMove,
-    ListingDecision,
-    ListingReason,
     ListingStatus,
 )
 
@@ -52,14 +49,6 @@ CLOSING = {
     "demand": (ListingStatus.FULFILLED, ListingStatus.CLOSED),
     "achievement": (ListingStatus.TRANSFERRED, ListingStatus.CLOSED),
 }
-TARGETS = {
-    ListingDecision.NEEDS_INFO: ListingStatus.NEEDS_INFO,
-    ListingDecision.REJECT: ListingStatus.REJECTED,
-}
-
-
-class OwnSide(Exception):
-    """Nobody decides on a listing of an organization they have a tie to."""
 
 
 def create_draft(
@@ -78,7 +67,7 @@ def create_draft(
     write_content(listing, content)
     with transaction.atomic():
         listing.save()
-        _log(listing, actor=actor, before="")
+        log(listing, actor=actor, before="")
     return listing
 
 
@@ -102,7 +91,7 @@ def save_draft(*, listing: L, actor: User, content: Mapping[str, Any]) -> L:
 
     Raises `IllegalMove` in any other status, `ValidationError` for fields out of bounds.
     """
-    listing = _lock(listing)
+    listing = lock(listing)
     if listing.status not in (ListingStatus.DRAFT, ListingStatus.NEEDS_INFO):
         raise IllegalMove(
             _("This listing is “%(status)s”; it can no longer be saved as a draft.")
@@ -126,7 +115,7 @@ def submit(
     `IllegalMove`, or `ValidationError` when it is incomplete, names its owner, or its organization
     is not verified.
     """
-    listing = _lock(listing)
+    listing = lock(listing)
     if listing.status not in EDITABLE:
         raise IllegalMove(
             _("This listing is “%(status)s”; it cannot be submitted.")
@@ -155,68 +144,11 @@ def submit(
         )
     )  # fmt: skip
     pghistory.create_event(listing, label="revision")
-    _log(listing, actor=actor, before=before)
+    log(listing, actor=actor, before=before)
+    open_check(listing)
     if before == ListingStatus.PUBLISHED:
-        _announce(listings_left, listing)
+        announce(listings_left, listing.kind, [listing.pk])
     return listing
-
-
-@transaction.atomic
-def decide(
-    *,
-    listing: L,
-    actor: User,
-    decision: str,
-    reason: str = "",
-    note: str = "",
-    version: int | None = None,
-) -> L:
-    """Publish a submitted listing, ask for more, or refuse it.
-
-    `version` is the one that was read: another one must not be published unseen.
-
-    Raises `OwnSide` for a person with a tie to the owner, `ValidationError` when a reason is
-    missing, `IllegalMove` when somebody was faster.
-    """
-    listing = _lock(listing)
-    if has_tie(actor, [listing.owner_id]):
-        raise OwnSide
-    if listing.status != ListingStatus.SUBMITTED:
-        raise IllegalMove(
-            _("This listing has been handled meanwhile: it is “%(status)s” now.")
-            % {"status": listing.get_status_display()}
-        )
-    if version is not None and listing.version != version:
-        raise IllegalMove(
-            _(
-                "Version %(version)d has just been submitted. Please read it; your note is "
-                "still in the form."
-            )
-            % {"version": listing.version}
-        )
-    if decision not in ListingDecision.values:
-        raise ValidationError({"decision": _("Please choose a decision.")})
-    if decision != ListingDecision.PUBLISH:
-        if reason not in ListingReason.values:
-            raise ValidationError({"reason": _("Please choose a reason.")})
-        if reason == ListingReason.OTHER and not note.strip():
-            raise ValidationError({"note": _("Please say the reason in a sentence.")})
-        return _move(
-            listing, TARGETS[ListingDecision(decision)], actor=actor, reason=reason, note=note
-        )
-    return _publish(listing, actor=actor, note=note)
-
-
-def _publish(listing: L, *, actor: User | None, note: str = "") -> L:
-    """Make a locked, submitted listing live."""
-    if listing.valid_until is not None and listing.valid_until < timezone.localdate():
-        raise ValidationError(_("It is valid until a day that has passed; it cannot be published."))
-    listing.published_at = timezone.now()
-    # The files that could be read while it was decided. What is for an introduced side alone was
-    # not among them, nor what waits for the virus scan.
-    files = Attachment.objects.of(listing).served().filter(checked_at=None)
-    files.filter(tier__lte=Tier.MANAGERS).update(checked_at=listing.published_at)
-    return _move(listing, ListingStatus.PUBLISHED, actor=actor, note=note, save=("published_at",))
 
 
 @transaction.atomic
@@ -226,10 +158,12 @@ def withdraw(*, listing: L, actor: User, reason: str = "", note: str = "") -> L:
     Raises `IllegalMove` when it has ended already, `ValidationError` for a reason that is no
     reason to withdraw.
     """
-    listing = _lock(listing)
+    listing = lock(listing)
     if reason:
         _check_end(listing, ListingStatus.WITHDRAWN, reason, note)
-    return _move(listing, ListingStatus.WITHDRAWN, actor=actor, reason=reason, note=note)
+    if listing.status == ListingStatus.SUBMITTED:
+        cancel_check(listing)
+    return move(listing, ListingStatus.WITHDRAWN, actor=actor, reason=reason, note=note)
 
 
 @transaction.atomic
@@ -240,10 +174,10 @@ def close(*, listing: L, actor: User, status: str, reason: str = "", note: str =
     """
     if status not in CLOSING[listing.kind]:
         raise ValidationError(_("Please choose how it ended."))
-    listing = _lock(listing)
+    listing = lock(listing)
     if reason or status == ListingStatus.CLOSED:
         _check_end(listing, status, reason, note)
-    return _move(listing, ListingStatus(status), actor=actor, reason=reason, note=note)
+    return move(listing, ListingStatus(status), actor=actor, reason=reason, note=note)
 
 
 def _check_end(listing: Listing, status: str, reason: str, note: str) -> None:
@@ -259,23 +193,23 @@ def suspend(*, listing: L, actor: User, note: str) -> L:
 
     Its owner reads the note. Raises `OwnSide`, `ValidationError` without a note, `IllegalMove`.
     """
-    listing = _lock(listing)
+    listing = lock(listing)
     if has_tie(actor, [listing.owner_id]):
         raise OwnSide
     if not note.strip():
         raise ValidationError({"note": _("Please say the reason in a sentence.")})
-    return _move(listing, ListingStatus.SUSPENDED, actor=actor, note=note)
+    return move(listing, ListingStatus.SUSPENDED, actor=actor, note=note)
 
 
 @transaction.atomic
 def resume(*, listing: L, actor: User, note: str = "") -> L:
     """Let a suspended listing back. Raises `OwnSide`, `IllegalMove`."""
-    listing = _lock(listing)
+    listing = lock(listing)
     if has_tie(actor, [listing.owner_id]):
         raise OwnSide
     if listing.status != ListingStatus.SUSPENDED:
         raise IllegalMove(_("This listing is not suspended."))
-    return _move(listing, ListingStatus.PUBLISHED, actor=actor, note=note)
+    return move(listing, ListingStatus.PUBLISHED, actor=actor, note=note)
 
 
 @transaction.atomic
@@ -287,11 +221,11 @@ def confirm_valid(*, listing: L, actor: User, valid_until: dt.date) -> L:
     """
     if valid_until <= timezone.localdate():
         raise ValidationError({"valid_until": _("Please choose a day in the future.")})
-    listing = _lock(listing)
+    listing = lock(listing)
     if listing.status == ListingStatus.EXPIRED:
         listing.valid_until = valid_until
         listing.confirmed_at = timezone.now()
-        return _move(
+        return move(
             listing,
             ListingStatus.PUBLISHED,
             actor=actor,
@@ -322,7 +256,7 @@ def expire_overdue(*, limit: int = 500) -> int:
                 # Confirmed or withdrawn while we were on our way.
                 if listing.is_live or listing.status != ListingStatus.PUBLISHED:
                     continue
-                _move(listing, ListingStatus.EXPIRED, actor=None)
+                move(listing, ListingStatus.EXPIRED, actor=None)
                 done += 1
     return done
 
@@ -355,13 +289,6 @@ def check_names(listing: Listing) -> None:
         found.setdefault(leak.field, []).append(leak.sentence())
     if found:
         raise ValidationError(found)
-
-
-def _lock(listing: L) -> L:
-    """Read the row again and hold it until the transaction ends."""
-    rows = type(listing).objects.select_for_update(of=("self",)).select_related("owner")
-    locked: L = rows.get(pk=listing.pk)
-    return locked
 
 
 def write_content(listing: Listing, content: Mapping[str, Any]) -> list[str]:
@@ -436,7 +363,7 @@ def _prolong(listing: L, changed: list[str], *, actor: User, was_live: bool) -> 
     """Save a new last day or other tiers of a locked, published listing."""
     listing.updated_at = listing.confirmed_at = timezone.now()
     listing.save(update_fields=(*changed, "confirmed_at", "updated_at"))
-    _log(
+    log(
         listing,
         actor=actor,
         before=listing.status,
@@ -445,57 +372,4 @@ def _prolong(listing: L, changed: list[str], *, actor: User, was_live: bool) -> 
     if not was_live or "disclosure" in changed:
         # Its day had passed and the clock had not come round yet: runs have left it out since.
         # Other tiers change what may be searched.
-        _announce(listings_published, listing)
-
-
-def _move(
-    listing: L,
-    status: ListingStatus,
-    *,
-    actor: User | None,
-    reason: str = "",
-    note: str = "",
-    save: tuple[str, ...] = (),
-    valid_until: dt.date | None = None,
-) -> L:
-    """Change a locked listing's status, log it, and announce what others must know."""
-    before = listing.status
-    listing.move_to(status)
-    listing.updated_at = timezone.now()
-    listing.save(update_fields=(*save, "status", "updated_at"))
-    _log(listing, actor=actor, before=before, reason=reason, note=note, valid_until=valid_until)
-    if status == ListingStatus.PUBLISHED:
-        _announce(listings_published, listing)
-    elif before in (ListingStatus.PUBLISHED, ListingStatus.SUBMITTED):
-        _announce(listings_left, listing)
-    return listing
-
-
-def _log(
-    listing: Listing,
-    *,
-    actor: User | None,
-    before: str,
-    reason: str = "",
-    note: str = "",
-    valid_until: dt.date | None = None,
-) -> None:
-    ListingEvent.objects.create(
-        **{listing.kind: listing},
-        actor=actor,
-        before=before,
-        after=listing.status,
-        version=listing.version,
-        reason=reason,
-        note=note[:1000],
-        valid_until=valid_until,
-    )
-
-
-def announce(signal: Signal, kind: str, ids: list[int]) -> None:
-    """Send one of catalog's signals once the transaction is committed."""
-    transaction.on_commit(partial(signal.send, sender=None, kind=kind, ids=ids))
-
-
-def _announce(signal: Signal, listing: Listing) -> None:
-    announce(signal, listing.kind, [listing.pk])
+        announce(listings_published, listing.kind, [listing.pk])

@@ -19,7 +19,7 @@ from accounts.permissions import Tier
 from accounts.text import clean_text
 from catalog.leaks import without_names
 from catalog.models import Attachment, AttachmentEvent, Listing, TextState
-from catalog.services.publishing import announce
+from catalog.services.moving import announce
 from catalog.signals import listings_published
 
 logger = structlog.get_logger(__name__)

@@ -36,7 +36,7 @@ from accounts.models import (
 )
 from accounts.regions import province_code, regions
 from catalog.models import Achievement, Demand, Listing, ListingEvent
-from catalog.services import publishing
+from catalog.services import deciding, publishing
 from catalog.workflow import ListingStatus
 from matchmaking.models import Match, MatchEvent, Review
 from matchmaking.retrieval.encoders import Encoder
@@ -472,7 +472,8 @@ def _leave_drafts(town: Town) -> None:
         },
     )
     publishing.submit(listing=returned, actor=actor)
-    publishing.decide(
+    deciding.decide(
+        no_interest=True,
         listing=returned,
         actor=town.managers[0],
         decision="needs_info",

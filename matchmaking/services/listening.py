@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from catalog import touched
 from catalog.acquaintance import set_check
 from catalog.duplicates import set_by_meaning
 from catalog.partners import set_source
@@ -16,9 +17,11 @@ def connect() -> None:
     from matchmaking.permissions import tier_through_matches
     from matchmaking.retrieval.neighbours import same_meaning
     from matchmaking.retrieval.searching import search
+    from matchmaking.services.touched import touched_since
     from matchmaking.services.unmet import standings
 
     set_check(tier_through_matches)
+    touched.set_check(touched_since)
     listings_published.connect(_published, dispatch_uid="matchmaking")
     listings_left.connect(_left, dispatch_uid="matchmaking")
     set_backend(search)

@@ -409,12 +409,13 @@ def test_hostile_contents_are_shown_as_text(client):
 
 
 def test_the_owner_reads_why_more_is_needed(client):
-    from catalog.services.publishing import decide
+    from catalog.services.deciding import decide
 
     demand = make_demand(status=ListingStatus.SUBMITTED)
     decide(
         listing=demand,
         actor=make_manager(name="陈立"),
+        no_interest=True,
         decision="needs_info",
         reason="no_figures",
         note="硬度没有单位。",

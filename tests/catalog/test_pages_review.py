@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from accounts.models import ManagerInterest
 from catalog.models import Demand, ListingEvent
-from catalog.services import publishing
+from catalog.services import deciding
 from catalog.workflow import ListingStatus
 from tests.factories import (
     make_achievement,
@@ -208,8 +208,12 @@ def test_nobody_decides_on_their_own_side(client):
 @pytest.mark.parametrize("faster", ["publish", "reject"])
 def test_the_slower_of_two_is_told(client, manager, faster):
     demand = make_demand(status=SUBMITTED)
-    publishing.decide(
-        listing=demand, actor=make_manager(), decision=faster, reason="vague" * (faster == "reject")
+    deciding.decide(
+        no_interest=True,
+        listing=demand,
+        actor=make_manager(),
+        decision=faster,
+        reason="vague" * (faster == "reject"),
     )
     response = review(client, demand, "needs_info", reason="vague", note="这句话不能丢")
     assert response.status_code == 409

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from accounts.models import ManagerInterest, Membership, OrganizationStatus
 from catalog.models import Achievement, Demand, ListingEvent, revision_model
-from catalog.services import publishing
+from catalog.services import deciding, publishing
 from catalog.signals import listings_left, listings_published
 from catalog.workflow import EDITABLE, MOVES, IllegalMove, ListingStatus
 from tests.factories import (
@@ -302,7 +302,7 @@ def test_a_manager_or_an_operator_publishes(
     listing, actor = make(status=S.SUBMITTED), decider()
 
     with django_capture_on_commit_callbacks(execute=True):
-        publishing.decide(listing=listing, actor=actor, decision="publish")
+        deciding.decide(no_interest=True, listing=listing, actor=actor, decision="publish")
 
     listing.refresh_from_db()
     assert listing.is_live and listing.published_at is not None
@@ -317,8 +317,13 @@ def test_a_manager_or_an_operator_publishes(
 def test_a_refusal_keeps_its_reason(decision, after):
     listing = make_in(S.SUBMITTED)
 
-    publishing.decide(
-        listing=listing, actor=make_manager(), decision=decision, reason="vague", note="请写清指标"
+    deciding.decide(
+        no_interest=True,
+        listing=listing,
+        actor=make_manager(),
+        decision=decision,
+        reason="vague",
+        note="请写清指标",
     )
 
     listing.refresh_from_db()
@@ -342,8 +347,13 @@ def test_a_decision_that_says_nothing_is_refused(decision, reason, note):
     before = state(listing)
 
     with pytest.raises(ValidationError):
-        publishing.decide(
-            listing=listing, actor=make_manager(), decision=decision, reason=reason, note=note
+        deciding.decide(
+            no_interest=True,
+            listing=listing,
+            actor=make_manager(),
+            decision=decision,
+            reason=reason,
+            note=note,
         )
 
     assert state(listing) == before
@@ -364,7 +374,9 @@ def test_nobody_decides_for_their_own_side(tie, decision):
     before = state(listing)
 
     with pytest.raises(publishing.OwnSide):
-        publishing.decide(listing=listing, actor=manager, decision=decision, reason="vague")
+        deciding.decide(
+            no_interest=True, listing=listing, actor=manager, decision=decision, reason="vague"
+        )
 
     assert state(listing) == before
 
@@ -376,7 +388,7 @@ def test_an_operator_decides_nothing_for_their_own_side():
     )
 
     with pytest.raises(publishing.OwnSide):
-        publishing.decide(listing=listing, actor=operator, decision="publish")
+        deciding.decide(no_interest=True, listing=listing, actor=operator, decision="publish")
 
     listing.refresh_from_db()
     assert listing.status == S.SUBMITTED
@@ -388,18 +400,20 @@ def test_only_what_is_submitted_is_decided(status):
     before = state(listing)
 
     with pytest.raises(IllegalMove):
-        publishing.decide(listing=listing, actor=make_manager(), decision="publish")
+        deciding.decide(no_interest=True, listing=listing, actor=make_manager(), decision="publish")
 
     assert state(listing) == before
 
 
 def test_the_second_of_two_decisions_is_told_so():
     listing = make_in(S.SUBMITTED)
-    publishing.decide(listing=listing, actor=make_manager(), decision="reject", reason="vague")
+    deciding.decide(
+        no_interest=True, listing=listing, actor=make_manager(), decision="reject", reason="vague"
+    )
     before = state(listing)
 
     with pytest.raises(IllegalMove):
-        publishing.decide(listing=listing, actor=make_manager(), decision="publish")
+        deciding.decide(no_interest=True, listing=listing, actor=make_manager(), decision="publish")
 
     assert state(listing) == before
 
@@ -409,7 +423,7 @@ def test_what_is_past_its_last_day_is_not_published():
     before = state(listing)
 
     with pytest.raises(ValidationError):
-        publishing.decide(listing=listing, actor=make_manager(), decision="publish")
+        deciding.decide(no_interest=True, listing=listing, actor=make_manager(), decision="publish")
 
     assert state(listing) == before
 
@@ -448,7 +462,9 @@ def test_of_two_managers_at_once_one_decides():
     def decide(actor, decision):
         start.wait()
         try:
-            publishing.decide(listing=listing, actor=actor, decision=decision, reason="vague")
+            deciding.decide(
+                no_interest=True, listing=listing, actor=actor, decision=decision, reason="vague"
+            )
             outcomes.append(decision)
         except IllegalMove:
             outcomes.append("late")
@@ -649,7 +665,7 @@ def test_a_listing_is_not_confirmed_until_a_day_that_has_passed():
 @pytest.mark.parametrize("action", ["update", "delete"])
 def test_the_database_refuses_to_change_history(kind, action):
     listing = make_in(S.SUBMITTED)
-    publishing.decide(listing=listing, actor=make_manager(), decision="publish")
+    deciding.decide(no_interest=True, listing=listing, actor=make_manager(), decision="publish")
     rows = (
         ListingEvent.objects.filter(demand=listing)
         if kind == "event"

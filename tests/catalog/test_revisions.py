@@ -15,7 +15,7 @@ from accounts.permissions import Tier
 from catalog.disclosure import RULES, shown
 from catalog.models import CONTENT_FIELDS, Achievement, Demand, ListingEvent, revision_model
 from catalog.revisions import _LABELS, Piece, compare, indicator_rows, shortened, text_pieces
-from catalog.services import publishing
+from catalog.services import deciding, publishing
 from tests.factories import (
     make_achievement,
     make_demand,
@@ -149,8 +149,12 @@ def resubmit(listing, actor, **content):
 
 
 def send_back(world):
-    publishing.decide(
-        listing=world.listing, actor=world.reviewer, decision="needs_info", reason="vague"
+    deciding.decide(
+        no_interest=True,
+        listing=world.listing,
+        actor=world.reviewer,
+        decision="needs_info",
+        reason="vague",
     )
 
 
@@ -169,7 +173,9 @@ def world(db):
         )
 
     publishing.submit(listing=World.listing, actor=World.writer)
-    publishing.decide(listing=World.listing, actor=World.reviewer, decision="publish")
+    deciding.decide(
+        no_interest=True, listing=World.listing, actor=World.reviewer, decision="publish"
+    )
     World.listing.refresh_from_db()
     resubmit(
         World.listing,
@@ -306,7 +312,9 @@ def test_versions_are_for_the_own_side_operators_and_who_checks_it(client, world
 
 
 def test_versions_of_a_published_listing_are_for_neither_strangers_nor_managers(client, world):
-    publishing.decide(listing=world.listing, actor=world.reviewer, decision="publish")
+    deciding.decide(
+        no_interest=True, listing=world.listing, actor=world.reviewer, decision="publish"
+    )
 
     for reader in (make_user(), make_member(), world.reviewer, make_manager()):
         assert get(client, reader, world.listing).status_code == 403
@@ -344,7 +352,9 @@ def test_what_is_closed_now_is_closed_in_old_versions_too(client, world):
 
 
 def test_who_checks_a_listing_stays_unnamed_to_its_owner(client, world):
-    publishing.decide(listing=world.listing, actor=world.reviewer, decision="publish")
+    deciding.decide(
+        no_interest=True, listing=world.listing, actor=world.reviewer, decision="publish"
+    )
     client.force_login(world.writer)
 
     page = client.get(world.listing.get_absolute_url()).content.decode()
@@ -364,7 +374,9 @@ def test_the_timeline_links_each_version_to_its_changes(client, world):
 
 
 def test_the_timeline_says_what_a_confirmation_and_an_end_were(client, world):
-    publishing.decide(listing=world.listing, actor=world.reviewer, decision="publish")
+    deciding.decide(
+        no_interest=True, listing=world.listing, actor=world.reviewer, decision="publish"
+    )
     day = timezone.localdate() + dt.timedelta(days=99)
     publishing.confirm_valid(listing=world.listing, actor=world.writer, valid_until=day)
     publishing.close(

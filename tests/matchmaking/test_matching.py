@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from accounts.workdays import add_working_days
 from catalog.models import Achievement, Demand
-from catalog.services import publishing
+from catalog.services import deciding, publishing
 from matchmaking import tasks
 from matchmaking.models import AchievementIndex, DemandIndex, Match, MatchEvent, Review
 from matchmaking.retrieval.blocks import best_achievements, reached_demands
@@ -75,7 +75,13 @@ def publish(django_capture_on_commit_callbacks):
 def edit(listing, publish, **content):
     """Change a published listing and have it published again."""
     publish(publishing.submit, listing=listing, actor=make_operator(), content=content)
-    publish(publishing.decide, listing=listing, actor=make_operator(), decision="publish")
+    publish(
+        deciding.decide,
+        no_interest=True,
+        listing=listing,
+        actor=make_operator(),
+        decision="publish",
+    )
     listing.refresh_from_db()
 
 
@@ -305,7 +311,9 @@ def test_matches_are_frozen_while_a_listing_is_changed(eager, publish, run):
 
     match = Match.objects.get()
     assert match.is_frozen and match.status == M.SUGGESTED
-    publish(publishing.decide, listing=demand, actor=make_operator(), decision="publish")
+    publish(
+        deciding.decide, no_interest=True, listing=demand, actor=make_operator(), decision="publish"
+    )
     match.refresh_from_db()
     assert not match.is_frozen and match.demand_revision.version == 2
     assert verbs(match) == ["suggested", "frozen", "unfrozen"]
@@ -320,7 +328,8 @@ def test_a_listing_sent_back_keeps_its_matches_frozen(eager, publish, run):
         publishing.submit, listing=demand, actor=make_operator(), content={"title": "改过的题目"}
     )
     publish(
-        publishing.decide,
+        deciding.decide,
+        no_interest=True,
         listing=demand,
         actor=make_operator(),
         decision="needs_info",
@@ -408,7 +417,13 @@ def test_a_new_achievement_enters_the_demands_list(eager, publish, run):
     run(demand)
     achievement = make_achievement(status="submitted")
 
-    publish(publishing.decide, listing=achievement, actor=make_operator(), decision="publish")
+    publish(
+        deciding.decide,
+        no_interest=True,
+        listing=achievement,
+        actor=make_operator(),
+        decision="publish",
+    )
 
     match = Match.objects.get(achievement=achievement)
     assert match.demand == demand and match.explained_at is not None

@@ -9,7 +9,7 @@ from django.db import connection
 from django.utils import timezone
 
 from catalog.models import Achievement, Demand
-from catalog.services import publishing
+from catalog.services import deciding, publishing
 from matchmaking import tasks
 from matchmaking.models import AchievementIndex, DemandIndex, Match, MatchEvent, vector_model
 from matchmaking.services import indexing, matching, rematching
@@ -93,14 +93,14 @@ def happen(chance, publish, what):
     operator = make_operator()
     if what == "publish":
         new = make_achievement(status="submitted", **content(chance))
-        publish(publishing.decide, listing=new, actor=operator, decision="publish")
+        publish(deciding.decide, no_interest=True, listing=new, actor=operator, decision="publish")
     elif what == "publish a demand":
         new = make_demand(status="submitted", **content(chance))
-        publish(publishing.decide, listing=new, actor=operator, decision="publish")
+        publish(deciding.decide, no_interest=True, listing=new, actor=operator, decision="publish")
     elif what == "edit":
         publish(publishing.submit, listing=one, actor=operator, content=content(chance))
         one.refresh_from_db()
-        publish(publishing.decide, listing=one, actor=operator, decision="publish")
+        publish(deciding.decide, no_interest=True, listing=one, actor=operator, decision="publish")
     elif what == "submit":
         publish(publishing.submit, listing=one, actor=operator, content=content(chance))
     elif what == "withdraw":

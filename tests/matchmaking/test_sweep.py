@@ -9,7 +9,7 @@ from django.core.cache import cache
 from django.utils import timezone
 
 from catalog.models import Achievement, Demand
-from catalog.services import publishing
+from catalog.services import deciding, publishing
 from matchmaking import tasks
 from matchmaking.models import (
     AchievementIndex,
@@ -127,7 +127,13 @@ def test_any_message_may_be_lost_once(eager, lost, publish, name):
     achievement = make_achievement(status="submitted")
     lost.add(name)
     for listing in (demand, achievement):
-        publish(publishing.decide, listing=listing, actor=make_operator(), decision="publish")
+        publish(
+            deciding.decide,
+            no_interest=True,
+            listing=listing,
+            actor=make_operator(),
+            decision="publish",
+        )
 
     for _ in range(2):
         sweep()
@@ -143,7 +149,9 @@ def test_any_message_may_be_lost_once(eager, lost, publish, name):
 def test_a_published_listing_is_found_when_nobody_heard(eager, deaf, publish):
     demand = make_demand(status="submitted")
     make_achievement()
-    publish(publishing.decide, listing=demand, actor=make_operator(), decision="publish")
+    publish(
+        deciding.decide, no_interest=True, listing=demand, actor=make_operator(), decision="publish"
+    )
     assert not DemandIndex.objects.exists()
 
     sweep()
@@ -364,7 +372,9 @@ def test_publishing_succeeds_while_the_broker_is_away(away, publish, encoder):
     demand = make_demand(status="submitted")
     began = timezone.now()
 
-    publish(publishing.decide, listing=demand, actor=make_operator(), decision="publish")
+    publish(
+        deciding.decide, no_interest=True, listing=demand, actor=make_operator(), decision="publish"
+    )
 
     demand.refresh_from_db()
     assert demand.is_live
@@ -384,7 +394,9 @@ def test_withdrawing_succeeds_while_the_broker_is_away(away, publish, encoder):
 def test_after_the_broker_is_back_the_sweep_finds_what_was_missed(away, publish, encoder):
     demand = make_demand(status="submitted")
     achievement = make_achievement()
-    publish(publishing.decide, listing=demand, actor=make_operator(), decision="publish")
+    publish(
+        deciding.decide, no_interest=True, listing=demand, actor=make_operator(), decision="publish"
+    )
 
     # Back: the tasks run where they are sent.
     from config.celery import app
