@@ -38,6 +38,7 @@ from accounts.regions import province_code, regions
 from catalog.models import Achievement, Demand, Listing, ListingEvent
 from catalog.services import deciding, publishing
 from catalog.workflow import ListingStatus
+from matchmaking.criteria import suggest_criteria
 from matchmaking.models import Match, MatchEvent, Review
 from matchmaking.retrieval.encoders import Encoder
 from matchmaking.services import assignment, clocks, indexing, matching
@@ -345,15 +346,21 @@ _EXCUSES = (
 def _decide(town: Town) -> None:
     """Bring matches into every state, each by the people and services that do it in life."""
     assignment.assign_matches()
-    reviews = iter(
+    waiting = (
         Review.objects.filter(status=ReviewStatus.ASSIGNED, match__rank=1)
-        .select_related("manager", "match__demand__owner", "match__achievement__owner")
+        .select_related(
+            "manager", "match__demand_revision", "match__achievement_revision", "match__demand"
+        )
         .order_by("match__demand__published_at", "pk")
     )
+    reviews = iter([review for review in waiting if not review.match.needs_second])
+    large = [review for review in waiting if review.match.needs_second]
     praise = cycle(_PRAISE)
 
-    def review(decision: str, reasons: list[str], comment: str) -> Match:
-        taken = next(reviews)
+    def review(
+        decision: str, reasons: list[str], comment: str, taken: Review | None = None
+    ) -> Match:
+        taken = taken or next(reviews)
         accept_review(review=taken, actor=taken.manager)
         return submit_review(
             review=taken,
@@ -362,6 +369,7 @@ def _decide(town: Town) -> None:
             reasons=reasons,
             comment=comment,
             no_interest=True,
+            criteria=suggest_criteria(taken.match),
         )
 
     def approve() -> Match:
@@ -396,6 +404,9 @@ def _decide(town: Town) -> None:
     reply(approve(), Side.DEMAND, True)
     for _ in range(4):
         approve()
+    # One is worth so much that a second manager has to approve it as well.
+    for taken in large[:1]:
+        review("approve", ["measured"], next(praise), taken)
     # Some reviews are under way, the rest wait on the desks.
     for taken in [next(reviews) for _ in range(4)]:
         accept_review(review=taken, actor=taken.manager)

@@ -34,6 +34,7 @@ from tests.factories import (
 )
 
 M, R = MatchStatus, ReviewStatus
+POINTS = {"fit": 4, "maturity": 3, "terms": 3, "credibility": 5}
 pytestmark = pytest.mark.django_db
 
 
@@ -61,6 +62,7 @@ def submit(review, *, decision="approve", **fields):
         "reasons": ["measured"] if decision == "approve" else ["immature"],
         "comment": "硬指标已有试件数据。",
         "no_interest": True,
+        "criteria": POINTS,
         **fields,
     }
     return reviews.submit_review(review=review, decision=decision, **values)
