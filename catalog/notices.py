@@ -7,7 +7,7 @@ read a number and a title without its owner's names.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from django.urls import reverse
@@ -16,6 +16,7 @@ from django.utils.translation import gettext_lazy
 
 from accounts.inbox import Choice, Group, Notification
 from accounts.models import User
+from accounts.navigation import Role
 from accounts.notices import Kind, Notice, register
 from accounts.permissions import has_tie, is_certified_manager, writable_organizations
 from accounts.templatetags.kq import day
@@ -30,7 +31,7 @@ from catalog.models import (
     PublicationReview,
 )
 from catalog.models.imports import ImportState
-from catalog.workflow import ListingStatus
+from catalog.workflow import ListingStatus, PublicationEscalation
 
 MODELS: dict[str, type[Listing]] = {"demand": Demand, "achievement": Achievement}
 
@@ -220,17 +221,32 @@ def review_due(notification: Notification, known: Known) -> Notice | None:
 
 
 def due_title(stage: str) -> str:
-    """Return the title of a reminder: "soon", "today" or "late"."""
+    """Return the title of a reminder: "soon", "today", or "late" for the day that somebody was
+    given because nobody had reminded them in time."""
     return {
         "soon": _("Due soon: %(subject)s"),
         "today": _("Due today: %(subject)s"),
-        "late": _("Overdue: %(subject)s"),
+        "late": _("One working day more: %(subject)s"),
     }[stage]
 
 
 def escalated(notification: Notification, known: Known) -> Notice | None:
     row = known.publications.get(notification.payload["publication"])
-    if row is None or not row.is_open or row.escalated_at is None or not known.user.is_operator:
+    if row is None or row.escalated_at is None or not known.user.is_operator:
+        return None
+    if row.escalation == PublicationEscalation.CONFLICT:
+        if row.listing.status != ListingStatus.PUBLISHED:
+            return None
+        return Notice(
+            _("Published with a conflict of interest: %(listing)s")
+            % {"listing": blind_listing(row.listing)},
+            _(
+                "Who published it turns out to have a tie to its owner, and others have acted on "
+                "it since. Please read it; it can be suspended."
+            ),
+            row.listing.get_absolute_url(),
+        )
+    if not row.is_open:
         return None
     return Notice(
         _("Nobody checks %(listing)s") % {"listing": blind_listing(row.listing)},
@@ -242,23 +258,38 @@ def escalated(notification: Notification, known: Known) -> Notice | None:
 
 def connect() -> None:
     """Make the kinds known. Called from `ready()`."""
-
-    def add(
-        code: str,
-        label: str,
-        group: Group,
-        mail: Choice,
-        write: Callable[[Notification, Known], Notice | None],
-    ) -> None:
-        register(Kind(code, label, group, mail, load, write))
-
     todo, info = Group.TODO, Group.INFO
+    operator, manager, member = Role.OPERATOR, Role.MANAGER, Role.MEMBER
     now, digest = Choice.NOW, Choice.DIGEST
-    add("listing.needs_info", gettext_lazy("Questions about a listing"), todo, now, needs_info)
-    add("listing.published", gettext_lazy("Listing published"), info, now, published)
-    add("listing.rejected", gettext_lazy("Listing not published"), info, now, rejected)
-    add("file.virus", gettext_lazy("Files with a virus"), todo, now, virus)
-    add("import.finished", gettext_lazy("Imports"), info, now, import_finished)
-    add("listing.to_review", gettext_lazy("Listings to check"), todo, digest, to_review)
-    add("listing.review_due", gettext_lazy("Deadlines of checks"), todo, digest, review_due)
-    add("escalation.listing", gettext_lazy("Listings nobody checks"), todo, digest, escalated)
+    for code, label, role, group, mail, write in (
+        (
+            "listing.needs_info",
+            gettext_lazy("Questions about a listing"),
+            member,
+            todo,
+            now,
+            needs_info,
+        ),
+        ("listing.published", gettext_lazy("Listing published"), member, info, now, published),
+        ("listing.rejected", gettext_lazy("Listing not published"), member, info, now, rejected),
+        ("file.virus", gettext_lazy("Files with a virus"), member, todo, now, virus),
+        ("import.finished", gettext_lazy("Imports"), member, info, now, import_finished),
+        ("listing.to_review", gettext_lazy("Listings to check"), manager, todo, digest, to_review),
+        (
+            "listing.review_due",
+            gettext_lazy("Deadlines of checks"),
+            manager,
+            todo,
+            digest,
+            review_due,
+        ),
+        (
+            "escalation.listing",
+            gettext_lazy("Listings nobody checks"),
+            operator,
+            todo,
+            digest,
+            escalated,
+        ),
+    ):
+        register(Kind(code, label, role, group, mail, load, write))

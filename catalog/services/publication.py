@@ -1,7 +1,7 @@
 """The checks of submitted listings: whose desk each lies on, and until when.
 
 matchmaking assigns them (`waiting_publications`, `assign_publication`) and drives their clocks
-(`publications_due`, `time_out_publication`). What is decided is in `catalog.services.deciding`.
+(`time_out_publication`, `prolong_publication`). What is decided is in `catalog.services.deciding`.
 The order of locks is listing, then check.
 """
 
@@ -111,7 +111,7 @@ def last_decided(listing: Listing) -> PublicationReview | None:
 
 
 def _of(pk: int) -> tuple[Listing, PublicationReview]:
-    """Lock a check and its listing, in that order's reverse."""
+    """Lock a check, its listing first, and return both."""
     row = PublicationReview.objects.with_listing().get(pk=pk)
     listing = lock(row.listing)
     row = PublicationReview.objects.select_for_update(of=("self",)).get(pk=pk)
@@ -174,7 +174,15 @@ def assign_publication(
         raise OwnSide
     row.manager, row.assigned_because = profile.user, dict(because)
     row.assigned_at = timezone.now()
-    row.save(update_fields=("manager", "assigned_because", "assigned_at"))
+    # However long it has waited: whoever gets it has a whole working day.
+    row.due_on = max(row.due_on, add_working_days(timezone.localdate(), 1))
+    row.escalated_at, row.escalation = None, ""
+    row.save(
+        update_fields=(
+            *("manager", "assigned_because", "assigned_at", "due_on"),
+            *("escalated_at", "escalation"),
+        )
+    )
     notify(
         kind="listing.to_review",
         user=profile.user,
@@ -210,14 +218,26 @@ def _next_desk(
 # --- Clocks ---------------------------------------------------------------------------------------
 
 
-def publications_due(today: dt.date) -> QuerySet[PublicationReview]:
-    """Return the open checks whose last day is the next working day, `today`, or over.
+@transaction.atomic
+def prolong_publication(pk: int, due_on: dt.date) -> PublicationReview | None:
+    """Give the manager of an overdue check until `due_on`, as they were not reminded in time.
 
-    For reminders to their managers and for `time_out_publication`; with listing and manager read.
+    Returns the check; None where there is nothing to prolong any more.
     """
-    soon = add_working_days(today, 1)
-    rows = PublicationReview.objects.open().filter(due_on__lte=soon)
-    return rows.with_listing().order_by("due_on", "pk")
+    listing, row = _of(pk)
+    if row.manager_id is None or not _is_overdue(listing, row):
+        return None
+    row.due_on = due_on
+    row.save(update_fields=("due_on",))
+    return row
+
+
+def _is_overdue(listing: Listing, row: PublicationReview) -> bool:
+    return (
+        listing.status == ListingStatus.SUBMITTED
+        and row.is_open
+        and row.due_on < timezone.localdate()
+    )
 
 
 @transaction.atomic
@@ -228,11 +248,7 @@ def time_out_publication(pk: int) -> bool:
     operators are told. Safe to call twice. Returns whether anything was done.
     """
     listing, row = _of(pk)
-    if (
-        listing.status != ListingStatus.SUBMITTED
-        or not row.is_open
-        or row.due_on >= timezone.localdate()
-    ):
+    if not _is_overdue(listing, row):
         return False
     if row.manager_id is None:
         if row.escalated_at is not None:
@@ -306,7 +322,7 @@ def void_publications(user_ids: Collection[int]) -> int:
     listing is checked again by somebody else; one that was published and that others have acted on
     since stays published, and the operators are told. The rows stay as a trace.
     """
-    # Twice the time for an objection covers its working days with any holidays between them.
+    # Three calendar days for a working day: with any holidays between them.
     recent = timezone.now() - dt.timedelta(days=3 * settings.APPEAL_DAYS)
     rows = PublicationReview.objects.filter(
         Q(status=PublicationStatus.ASSIGNED, manager__in=user_ids)
