@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Iterable
 from functools import partial
 from typing import Any
 from urllib.parse import urljoin
@@ -32,6 +33,25 @@ def promise(
     if is_new and mail.try_at <= now:
         transaction.on_commit(partial(send, deliver_mail, mail.pk))
     return is_new
+
+
+def promise_many(kind: str, mails: Iterable[tuple[User, str, dict[str, Any], dt.datetime]]) -> None:
+    """Promise many mails in one statement: (user, key, payload, not before). The keys are new ones,
+    of rows that this transaction has made."""
+    rows = OutboxMail.objects.bulk_create(
+        OutboxMail(kind=kind, user=user, key=key, payload=payload, try_at=at)
+        for user, key, payload, at in mails
+    )
+    now = timezone.now()
+    due = [row.pk for row in rows if row.try_at <= now]
+    if due:
+        transaction.on_commit(partial(_send_all, due))
+
+
+def _send_all(ids: list[int]) -> None:
+    for pk in ids:
+        if not send(deliver_mail, pk):
+            return  # the broker is away; the sweep finds the rest
 
 
 def absolute(path: str) -> str:

@@ -25,8 +25,10 @@ from accounts.inbox import (
     Notification,
     NotificationPreference,
 )
-from accounts.mail import promise
+from accounts.mail import promise, promise_many
 from accounts.models import MailState, Membership, MembershipRole, Organization, OutboxMail, User
+from accounts.navigation import Role
+from accounts.permissions import manager_profile
 from accounts.quiet import awake
 
 if TYPE_CHECKING:
@@ -58,6 +60,8 @@ class Kind:
 
     code: str
     label: StrOrPromise
+    # In which of their roles people are told of it: settings show what may concern them.
+    role: Role
     group: Group
     mail: Choice
     load: Loader
@@ -81,6 +85,16 @@ def register(kind: Kind) -> None:
 def kinds() -> list[Kind]:
     """Return every kind, in the order of their registration."""
     return list(_kinds.values())
+
+
+def kinds_for(user: User) -> list[Kind]:
+    """Return what `user` may be told of, by the roles they hold; a newcomer is a member."""
+    roles = {Role.MEMBER}
+    if user.is_operator:
+        roles.add(Role.OPERATOR)
+    if manager_profile(user) is not None:
+        roles.add(Role.MANAGER)
+    return [kind for kind in kinds() if kind.role in roles]
 
 
 def find_kind(code: str) -> Kind | None:
@@ -107,7 +121,7 @@ def notify(
     now = timezone.now()
     visible_from = max(at, now) if at is not None else now
     choice = choice_of(user, known)
-    mailing = {Choice.NOW: Mailing.NOW, Choice.DIGEST: Mailing.DIGEST}.get(choice, Mailing.NONE)
+    mailing = _mailing(choice)
     notification, is_new = Notification.objects.get_or_create(
         key=key,
         defaults={
@@ -128,6 +142,53 @@ def notify(
             at=awake(visible_from, mail_hours(user)),
         )
     return is_new
+
+
+def notify_many(kind: str, told: Sequence[tuple[User, str, dict[str, Any]]]) -> None:
+    """Tell people of many things at once, in a handful of statements: (user, key, payload).
+
+    As `notify`, but for keys of rows that this transaction has made: nobody else can have told of
+    them. Raises `KeyError` for a kind nobody registered.
+    """
+    known = _kinds[kind]
+    now = timezone.now()
+    users = {user.pk for user, _key, _payload in told}
+    chosen = dict(
+        NotificationPreference.objects.filter(user__in=users, kind=kind).values_list(
+            "user", "choice"
+        )
+    )
+    choices = {pk: _allowed(known, chosen.get(pk, known.mail)) for pk in users}
+    rows = Notification.objects.bulk_create(
+        Notification(
+            kind=kind,
+            user=user,
+            key=key,
+            payload=payload,
+            visible_from=now,
+            read_at=now if choices[user.pk] == Choice.MUTED else None,
+            mailing=_mailing(choices[user.pk]),
+        )
+        for user, key, payload in told
+    )
+    hours = MailHours.objects.in_bulk(users)
+    promise_many(
+        "notice",
+        (
+            (
+                row.user,
+                mail_key(row.pk),
+                {"notification": row.pk},
+                awake(now, hours.get(row.user_id) or MailHours(user=row.user)),
+            )
+            for row in rows
+            if row.mailing == Mailing.NOW
+        ),
+    )
+
+
+def _mailing(choice: Choice) -> Mailing:
+    return {Choice.NOW: Mailing.NOW, Choice.DIGEST: Mailing.DIGEST}.get(choice, Mailing.NONE)
 
 
 def mail_key(notification_id: int) -> str:
@@ -177,7 +238,7 @@ def operators() -> list[User]:
 def visible_to(user: User) -> QuerySet[Notification]:
     """Return what `user` may be shown now; the texts are still to be written."""
     return Notification.objects.filter(
-        user=user, visible_from__lte=timezone.now(), kind__in=list(_kinds)
+        user=user, visible_from__lte=timezone.now(), is_gone=False, kind__in=list(_kinds)
     )
 
 
@@ -203,6 +264,42 @@ def write_all(user: User, notifications: Iterable[Notification]) -> dict[int, No
             if notice is not None:
                 written[notification.pk] = notice
     return written
+
+
+def settle(user: User, notifications: Sequence[Notification]) -> dict[int, Notice]:
+    """Write notifications, and put away for good what is no longer true or none of the reader's."""
+    written = write_all(user, notifications)
+    gone = [row.pk for row in notifications if row.pk not in written]
+    if gone:
+        rows = Notification.objects.filter(pk__in=gone)
+        rows.filter(read_at=None).update(read_at=timezone.now())
+        rows.update(is_gone=True)
+    return written
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A notification with its text."""
+
+    row: Notification
+    notice: Notice
+
+
+def read(
+    user: User, fetch: Callable[[], Sequence[Notification]], *, rounds: int = 4
+) -> list[Shown]:
+    """Return what `fetch` finds, with texts; it is asked again when some of it was put away.
+
+    Not for ever: after so many rounds the page is as short as it is.
+    """
+    rows: Sequence[Notification] = ()
+    written: dict[int, Notice] = {}
+    for _round in range(rounds):
+        rows = fetch()
+        written = settle(user, rows)
+        if len(written) == len(rows):
+            break
+    return [Shown(row, written[row.pk]) for row in rows if row.pk in written]
 
 
 def mark_read(notifications: QuerySet[Notification]) -> int:
@@ -266,9 +363,21 @@ def choose(*, user: User, choices: dict[str, Choice]) -> None:
         if choice != Choice.NOW:
             _stop_mails(waiting, Mailing.DIGEST if choice == Choice.DIGEST else Mailing.NONE)
         if choice in (Choice.OFF, Choice.MUTED):
-            waiting.filter(mailing=Mailing.DIGEST).update(mailing=Mailing.NONE)
+            daily = waiting.filter(mailing__in=(Mailing.DIGEST, Mailing.DIGESTED))
+            daily.update(mailing=Mailing.NONE)
         if choice == Choice.MUTED:
             mark_read(waiting)
+
+
+def stop_mails(*, user: User, kind: Kind | None) -> None:
+    """Tell `user` of a kind on the page only; None: of all that goes into the daily mail."""
+    choices = choices_of(user)
+    if kind is None:
+        ended = [code for code, choice in choices.items() if choice == Choice.DIGEST]
+    else:
+        # What is muted altogether stays so.
+        ended = [kind.code] if choices[kind.code] in (Choice.NOW, Choice.DIGEST) else []
+    choose(user=user, choices=dict.fromkeys(ended, Choice.OFF))
 
 
 def _stop_mails(waiting: QuerySet[Notification], instead: Mailing) -> None:

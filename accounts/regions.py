@@ -75,6 +75,12 @@ def region_name(code: str) -> str:
     return f"{province}{separator}{city}"
 
 
+def same_part(code: str, other: str) -> bool:
+    """Say whether two places lie in the same part of the country, both being known."""
+    part = _MACRO_OF.get(code[:2])
+    return part is not None and part == _MACRO_OF.get(other[:2])
+
+
 def macro_region(code: str) -> str:
     """Return the part of the country, the finest place that a blind description names."""
     names = {
