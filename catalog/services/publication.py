@@ -262,21 +262,6 @@ def time_out_publication(pk: int) -> bool:
     return True
 
 
-@transaction.atomic
-def prolong_publication(pk: int, due_on: dt.date) -> PublicationReview | None:
-    """Give the manager of a late check until `due_on`: nobody had reminded them in time.
-
-    Safe to call twice. Returns the check; None where somebody has decided it meanwhile.
-    """
-    listing, row = _of(pk)
-    late = row.due_on < timezone.localdate()
-    if listing.status != ListingStatus.SUBMITTED or not row.is_open or not late:
-        return None
-    row.due_on = due_on
-    row.save(update_fields=("due_on",))
-    return row
-
-
 def escalate_check(row: PublicationReview, why: PublicationEscalation) -> None:
     """Say that a locked check waits for an operator, and tell them all."""
     row.escalated_at, row.escalation = timezone.now(), why
