@@ -9,7 +9,11 @@ class AccountsConfig(AppConfig):
     def ready(self) -> None:
         from accounts import (
             checks,  # noqa: F401  (registers the system check)
+            delivery,
+            letters,
             own_notices,
         )
 
+        delivery.register("notice", letters.notice)
+        delivery.register("digest", letters.digest)
         own_notices.connect()

@@ -14,12 +14,14 @@ from django.utils.translation import pgettext_lazy
 
 from accounts.models import Membership, OrganizationKind
 from accounts.navigation import Role, waiting_for
+from accounts.notices import unread_count
 from accounts.permissions import manager_profile
 
 if TYPE_CHECKING:
     from django_stubs_ext import StrOrPromise
 
 SESSION_KEY = "role"
+MOST_UNREAD = 99
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,8 @@ class Navigation:
     # What stands behind the name: an organization's name, or a manager's grade.
     title: StrOrPromise = ""
     role: str = ""
+    # The number beside the bell; more than 99 are "99+".
+    unread: str = ""
     # The other roles of this person, to switch to.
     others: list[Role] = field(default_factory=list)
 
@@ -120,6 +124,7 @@ def _navigation(request: HttpRequest) -> Navigation:
         return Navigation(links=_links(VISITOR, {}, here))
 
     user = request.user
+    unread = _bell(unread_count(user))
     memberships = list(Membership.objects.active().filter(user=user).select_related("organization"))
     profile = manager_profile(user)
     roles = [
@@ -132,7 +137,7 @@ def _navigation(request: HttpRequest) -> Navigation:
         if held
     ]
     if not roles:
-        return Navigation(links=_links(NEWCOMER, {}, here))
+        return Navigation(links=_links(NEWCOMER, {}, here), unread=unread)
     chosen = request.session.get(SESSION_KEY)
     role = next((role for role in roles if role == chosen), roles[0])
 
@@ -150,8 +155,15 @@ def _navigation(request: HttpRequest) -> Navigation:
         links=_links(entries, waiting_for(user), here),
         title=title,
         role=role,
+        unread=unread,
         others=[other for other in roles if other != role],
     )
+
+
+def _bell(count: int) -> str:
+    if count > MOST_UNREAD:
+        return f"{MOST_UNREAD}+"
+    return str(count) if count else ""
 
 
 def _member_entries(kinds: Iterable[OrganizationKind]) -> tuple[Entry, ...]:

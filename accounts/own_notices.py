@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from django.urls import reverse
@@ -22,6 +22,7 @@ from accounts.models import (
     OrganizationStatus,
     User,
 )
+from accounts.navigation import Role
 from accounts.notices import Kind, Notice, register
 
 
@@ -171,22 +172,51 @@ def expiring(notification: Notification, known: Known) -> Notice | None:
 
 def connect() -> None:
     """Make the kinds known. Called from `ready()`."""
-
-    def add(
-        code: str,
-        label: str,
-        group: Group,
-        mail: Choice,
-        write: Callable[[Notification, Known], Notice | None],
-    ) -> None:
-        register(Kind(code, label, group, mail, load, write))
-
     todo, info = Group.TODO, Group.INFO
+    manager, member = Role.MANAGER, Role.MEMBER
     now = Choice.NOW
-    add("organization.verified", gettext_lazy("Organization verified"), info, now, verified)
-    add("organization.returned", gettext_lazy("Organization returned"), todo, now, returned)
-    add("code_change.decided", gettext_lazy("Credit code decided"), info, now, code_decided)
-    add("evidence.refused", gettext_lazy("Evidence with a virus"), todo, now, evidence_refused)
-    add("manager.certified", gettext_lazy("Certified as manager"), info, now, certified)
-    add("manager.suspended", gettext_lazy("Certification suspended"), info, now, suspended)
-    add("manager.expiring", gettext_lazy("Certification runs out"), todo, now, expiring)
+    for code, label, role, group, mail, write in (
+        (
+            "organization.verified",
+            gettext_lazy("Organization verified"),
+            member,
+            info,
+            now,
+            verified,
+        ),
+        (
+            "organization.returned",
+            gettext_lazy("Organization returned"),
+            member,
+            todo,
+            now,
+            returned,
+        ),
+        (
+            "code_change.decided",
+            gettext_lazy("Credit code decided"),
+            member,
+            info,
+            now,
+            code_decided,
+        ),
+        (
+            "evidence.refused",
+            gettext_lazy("Evidence with a virus"),
+            member,
+            todo,
+            now,
+            evidence_refused,
+        ),
+        ("manager.certified", gettext_lazy("Certified as manager"), manager, info, now, certified),
+        (
+            "manager.suspended",
+            gettext_lazy("Certification suspended"),
+            manager,
+            info,
+            now,
+            suspended,
+        ),
+        ("manager.expiring", gettext_lazy("Certification runs out"), manager, todo, now, expiring),
+    ):
+        register(Kind(code, label, role, group, mail, load, write))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from celery import shared_task
 
-from accounts import delivery, verification
+from accounts import delivery, evidence
 from accounts.broker import send
 
 
@@ -26,10 +26,28 @@ def sweep_mails() -> None:
 @shared_task(ignore_result=True)
 def sweep_evidence() -> None:
     """Scan evidence that was held back."""
-    verification.rescan_held()
+    evidence.rescan_held()
 
 
 @shared_task(ignore_result=True)
 def tidy_evidence() -> None:
     """Delete stored files that belong to no evidence."""
-    verification.tidy_up()
+    evidence.tidy_up()
+
+
+@shared_task(ignore_result=True)
+def write_digests() -> None:
+    """Promise the daily mails of those whose hour has come."""
+    # Not above: notices promise mails, and who promises sends the task of this module.
+    from accounts import digest
+
+    digest.write_digests()
+
+
+@shared_task(ignore_result=True)
+def forget_notifications() -> None:
+    """Delete notifications that nobody reads any more."""
+    from accounts import notices
+
+    while notices.forget_old():
+        pass

@@ -1,6 +1,15 @@
 from django.urls import path
 
-from accounts.views import help, managers, ops, organizations, settings, tokens, verification
+from accounts.views import (
+    help,
+    managers,
+    notifications,
+    ops,
+    organizations,
+    settings,
+    tokens,
+    verification,
+)
 
 urlpatterns = [
     path("org/", organizations.organization, name="organization"),
@@ -42,6 +51,20 @@ urlpatterns = [
     ),
     path("managers/", managers.manager_list, name="manager_list"),
     path("manager/apply/", managers.manager_apply, name="manager_apply"),
+    path("notifications/", notifications.notifications, name="notifications"),
+    path("notifications/read/", notifications.notifications_read, name="notifications_read"),
+    path("notifications/mute/", notifications.notification_mute, name="notification_mute"),
+    path("notifications/<int:pk>/open/", notifications.notification_open, name="notification_open"),
+    path(
+        "notifications/mails/<str:token>/",
+        notifications.notification_mails_end,
+        name="notification_mails_end",
+    ),
+    path(
+        "settings/notifications/",
+        notifications.settings_notifications,
+        name="settings_notifications",
+    ),
     path("settings/profile/", settings.settings_profile, name="settings_profile"),
     path("settings/tokens/", tokens.settings_tokens, name="settings_tokens"),
     path("settings/tokens/<uuid:token>/revoke/", tokens.token_revoke, name="token_revoke"),

@@ -8,18 +8,16 @@ mail leaves the platform.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 
-from django.conf import settings
 from django.urls import reverse
-from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from accounts.inbox import Choice, Group, Notification
 from accounts.models import User
+from accounts.navigation import Role
 from accounts.notices import Kind, Notice, register
 from accounts.permissions import is_certified_manager, writable_organizations
 from accounts.templatetags.kq import day
@@ -185,7 +183,9 @@ def review_answered(notification: Notification, known: Known) -> Written:
 def _own_match(notification: Notification, known: Known) -> tuple[Match, str] | None:
     """Return the match and the side for which the reader may still speak."""
     match = known.matches.get(notification.payload["match"])
-    side = notification.payload["side"]
+    side = notification.payload.get("side", "")
+    if side not in Side.values:
+        return None
     return (match, side) if match is not None and known.side(match, side) else None
 
 
@@ -211,6 +211,8 @@ def _asked(notification: Notification, known: Known, title: str) -> Written:
     inquiry = known.inquiries.get(notification.payload["inquiry"])
     if inquiry is None or inquiry.status != InquiryStatus.OPEN:
         return None
+    if notification.payload.get("due_on", str(inquiry.due_on)) != str(inquiry.due_on):
+        return None
     match = known.matches[known.reviews[inquiry.review_id].match_id]
     if not known.side(match, inquiry.side):
         return None
@@ -235,15 +237,12 @@ def taken(notification: Notification, known: Known) -> Written:
 
 
 def _decided(notification: Notification, known: Known, decision: Decision) -> Match | None:
-    """Return the match if the review still says so and can no longer be undone."""
+    """Return the match if the review still says so."""
     found = _own_match(notification, known)
     review = known.reviews.get(notification.payload["review"])
-    if found is None or review is None or review.closed_at is None:
+    if found is None or review is None or review.status != ReviewStatus.SUBMITTED:
         return None
-    undoable = review.closed_at + timedelta(minutes=settings.UNDO_MINUTES)
-    if review.status != ReviewStatus.SUBMITTED or review.decision != decision:
-        return None
-    return found[0] if undoable <= timezone.now() else None
+    return found[0] if review.decision == decision else None
 
 
 def approved(notification: Notification, known: Known) -> Written:
@@ -276,7 +275,8 @@ def answer_due(notification: Notification, known: Known) -> Written:
     if found is None or found[0].status != MatchStatus.APPROVED:
         return None
     match, side = found
-    if (match.pk, side) in known.answered:
+    due_on = notification.payload.get("due_on", str(match.due_on))
+    if (match.pk, side) in known.answered or match.is_frozen or due_on != str(match.due_on):
         return None
     words = _words(match, side)
     return Notice(
@@ -287,7 +287,23 @@ def answer_due(notification: Notification, known: Known) -> Written:
     )
 
 
+def _approved_match(notification: Notification, known: Known) -> Match | None:
+    """Return the match that the reader approved as its manager."""
+    found = _own_review(notification, known) if "review" in notification.payload else None
+    if found is None or found[0].status != ReviewStatus.SUBMITTED or not known.is_manager:
+        return None
+    return found[1]
+
+
 def introduced(notification: Notification, known: Known) -> Written:
+    approved = _approved_match(notification, known)
+    if approved is not None and approved.status == MatchStatus.INTRODUCED:
+        return Notice(
+            _("Introduced: %(match)s") % {"match": blind_title(approved)},
+            _("Both sides agreed to meet. Contacts are on the page of %(number)s.")
+            % {"number": approved.number},
+            approved.get_absolute_url(),
+        )
     found = _own_match(notification, known)
     if found is None or found[0].status != MatchStatus.INTRODUCED:
         return None
@@ -311,11 +327,7 @@ def declined(notification: Notification, known: Known) -> Written:
                 _("One side said no to %(number)s. Other matches go on.") % words,
                 match.get_absolute_url(),
             )
-    decided = any(
-        review.match_id == match.pk and review.manager_id == known.user.pk
-        for review in known.reviews.values()
-    )
-    if not decided and not known.is_manager:
+    if _approved_match(notification, known) is None:
         return None
     return Notice(
         _("Declined: %(match)s") % {"match": blind_title(match)},
@@ -325,6 +337,13 @@ def declined(notification: Notification, known: Known) -> Written:
 
 
 def lapsed(notification: Notification, known: Known) -> Written:
+    approved = _approved_match(notification, known)
+    if approved is not None and approved.status == MatchStatus.LAPSED:
+        return Notice(
+            _("Lapsed: %(match)s") % {"match": blind_title(approved)},
+            _("Not both sides have answered %(number)s in time.") % {"number": approved.number},
+            approved.get_absolute_url(),
+        )
     found = _own_match(notification, known)
     if found is None or found[0].status != MatchStatus.LAPSED:
         return None
@@ -400,32 +419,54 @@ def conflict_introduced(notification: Notification, known: Known) -> Written:
 
 def connect() -> None:
     """Make the kinds known. Called from `ready()`."""
-
-    def add(
-        code: str,
-        label: str,
-        group: Group,
-        mail: Choice,
-        write: Callable[[Notification, Known], Written],
-    ) -> None:
-        register(Kind(code, label, group, mail, load, write))
-
     todo, info = Group.TODO, Group.INFO
+    operator, manager, member = Role.OPERATOR, Role.MANAGER, Role.MEMBER
     now, digest, off = Choice.NOW, Choice.DIGEST, Choice.OFF
-    add("match.approved", gettext_lazy("Partners to answer"), todo, now, approved)
-    add("match.answer_due", gettext_lazy("Deadlines of answers"), todo, now, answer_due)
-    add("match.asked", gettext_lazy("Questions of a reviewer"), todo, now, asked)
-    add("inquiry.due", gettext_lazy("Deadlines of questions"), todo, now, inquiry_due)
-    add("feedback.asked", gettext_lazy("After an introduction"), todo, digest, feedback_asked)
-    add("match.introduced", gettext_lazy("Introductions"), info, now, introduced)
-    add("match.taken", gettext_lazy("A manager begins"), info, off, taken)
-    add("match.rejected", gettext_lazy("Matches not approved"), info, digest, rejected)
-    add("match.declined", gettext_lazy("Matches declined"), info, digest, declined)
-    add("match.lapsed", gettext_lazy("Matches lapsed"), info, digest, lapsed)
-    add("appeal.decided", gettext_lazy("Objections decided"), info, now, appeal_decided)
-    add("review.assigned", gettext_lazy("Matches to review"), todo, digest, assigned)
-    add("review.due", gettext_lazy("Deadlines of reviews"), todo, digest, review_due)
-    add("review.answered", gettext_lazy("Questions answered"), todo, now, review_answered)
-    add("review.taken", gettext_lazy("Reviews taken away"), info, digest, review_taken)
-    add("escalation.match", gettext_lazy("Matches nobody reviews"), todo, digest, escalated)
-    add("conflict.introduced", gettext_lazy("Ties found late"), todo, now, conflict_introduced)
+    for code, label, role, group, mail, write in (
+        ("match.approved", gettext_lazy("Partners to answer"), member, todo, now, approved),
+        ("match.answer_due", gettext_lazy("Deadlines of answers"), member, todo, now, answer_due),
+        ("match.asked", gettext_lazy("Questions of a reviewer"), member, todo, now, asked),
+        ("inquiry.due", gettext_lazy("Deadlines of questions"), member, todo, now, inquiry_due),
+        (
+            "feedback.asked",
+            gettext_lazy("After an introduction"),
+            member,
+            todo,
+            digest,
+            feedback_asked,
+        ),
+        ("match.introduced", gettext_lazy("Introductions"), member, info, now, introduced),
+        ("match.taken", gettext_lazy("A manager begins"), member, info, off, taken),
+        ("match.rejected", gettext_lazy("Matches not approved"), member, info, digest, rejected),
+        ("match.declined", gettext_lazy("Matches declined"), member, info, digest, declined),
+        ("match.lapsed", gettext_lazy("Matches lapsed"), member, info, digest, lapsed),
+        ("appeal.decided", gettext_lazy("Objections decided"), member, info, now, appeal_decided),
+        ("review.assigned", gettext_lazy("Matches to review"), manager, todo, digest, assigned),
+        ("review.due", gettext_lazy("Deadlines of reviews"), manager, todo, digest, review_due),
+        (
+            "review.answered",
+            gettext_lazy("Questions answered"),
+            manager,
+            todo,
+            now,
+            review_answered,
+        ),
+        ("review.taken", gettext_lazy("Reviews taken away"), manager, info, digest, review_taken),
+        (
+            "escalation.match",
+            gettext_lazy("Matches nobody reviews"),
+            operator,
+            todo,
+            digest,
+            escalated,
+        ),
+        (
+            "conflict.introduced",
+            gettext_lazy("Ties found late"),
+            operator,
+            todo,
+            now,
+            conflict_introduced,
+        ),
+    ):
+        register(Kind(code, label, role, group, mail, load, write))

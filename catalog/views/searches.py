@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from django.contrib import messages
@@ -16,15 +17,13 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from accounts.http import PageRequest, UserRequest
-from accounts.views.limits import refuse, too_often
+from accounts.views.unsubscribing import Ending, end_mails, limited
 from catalog.facets import Filters
 from catalog.links import read_unsubscribe
 from catalog.models import NAME_LIMIT, SEARCHES_AT_MOST, Alert, SavedSearch
 from catalog.searching import SavedSearchForm
 from catalog.services import watching
 from catalog.views.gate import MODELS, names
-
-LINKS_PER_MINUTE = 30
 
 
 def _get_search(request: UserRequest, pk: int) -> SavedSearch:
@@ -135,12 +134,13 @@ def saved_search_delete(request: UserRequest, pk: int) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 def saved_searches_unsubscribe(request: PageRequest, token: str) -> HttpResponse:
     """End the mails of saved searches. Opening the link changes nothing."""
-    if too_often(request, "unsubscribe", visitor=LINKS_PER_MINUTE, person=LINKS_PER_MINUTE):
-        return refuse(request)
+    if (refused := limited(request)) is not None:
+        return refused
     user = read_unsubscribe(token)
-    if user is None:
-        return render(request, "catalog/unsubscribe.html", {"void": True}, status=410)
-    if request.method == "POST":
-        watching.stop_mails(user=user)
-        return render(request, "catalog/unsubscribe.html", {"done": True})
-    return render(request, "catalog/unsubscribe.html")
+    ending = Ending(
+        title=_("Mails of saved searches"),
+        question=_("Shall we stop writing to you about what is new in your saved searches?"),
+        done=_("No more mails. Your saved searches are kept and counted on their page."),
+        void=_("This link is not whole. Log in and change your saved searches instead."),
+    )
+    return end_mails(request, ending, partial(watching.stop_mails, user=user) if user else None)

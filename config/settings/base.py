@@ -408,6 +408,16 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 60.0,
         "options": {"expires": 60},
     },
+    "digests": {
+        "task": "accounts.tasks.write_digests",
+        "schedule": 300.0,
+        "options": {"expires": 300},
+    },
+    "notifications-tidy": {
+        "task": "accounts.tasks.forget_notifications",
+        "schedule": 86_400.0,
+        "options": {"expires": 3600},
+    },
     "reminders": {
         "task": "catalog.tasks.remind_owners",
         "schedule": 600.0,
