@@ -93,6 +93,34 @@ def line_name(match: Match, side: str, key: str) -> str:
     return next((row.name for row in rows if row.key == key and not row.closed), "")
 
 
+# Where the form of a listing has what a line of the grid is about.
+_ANCHORS: dict[str, dict[str, str]] = {
+    Side.DEMAND: {
+        "indicator": "indicators",
+        "budget": "id_money_max",
+        "ip": "id_ip_expectation",
+    },
+    Side.ACHIEVEMENT: {
+        "indicator": "indicators",
+        "budget": "id_money_min",
+        "deadline": "id_body",
+        "exclusivity": "id_modes",
+        "ip": "id_modes",
+    },
+}
+
+
+def anchor(side: str, key: str) -> str:
+    """Return the element of the listing's form that a question is about."""
+    if key.startswith(_FIELD):
+        key = key.removeprefix(_FIELD)
+        rule = RULES[side].get(key)
+        name = "body" if rule is None else rule.fields[0]
+        return {"indicators": "indicators", "ip_items": "ip"}.get(name, f"id_{name}")
+    kind = key.partition(":")[0]
+    return _ANCHORS[side].get(kind, f"id_{kind}")
+
+
 @dataclass(frozen=True)
 class Asked:
     """One question with its answer, as one reader gets it."""

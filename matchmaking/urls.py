@@ -2,7 +2,19 @@
 
 from django.urls import path
 
-from matchmaking.views import audit, home, matches, models, operations, rankers, reviews
+from matchmaking.views import (
+    appeals,
+    audit,
+    home,
+    inquiries,
+    matches,
+    models,
+    operations,
+    rankers,
+    reviews,
+    triage,
+    workbench,
+)
 
 urlpatterns = [
     path("", home.home, name="home"),
@@ -18,8 +30,16 @@ urlpatterns = [
     path("matches/<str:number>/review/", reviews.match_review, name="match_review"),
     path("matches/<str:number>/conflict/", reviews.match_conflict, name="match_conflict"),
     path("matches/<str:number>/refer/", reviews.match_refer, name="match_refer"),
-    path("workbench/", reviews.workbench, name="workbench"),
-    path("workbench/reviews/", reviews.review_log, name="review_log"),
+    path("matches/<str:number>/ask/", inquiries.match_ask, name="match_ask"),
+    path("matches/<str:number>/questions/", inquiries.match_questions, name="match_questions"),
+    path("matches/<str:number>/appeal/", appeals.match_appeal, name="match_appeal"),
+    path("matches/<str:number>/feedback/", appeals.match_feedback, name="match_feedback"),
+    path("matches/<str:number>/undo/", reviews.match_undo, name="match_undo"),
+    path("workbench/", workbench.workbench, name="workbench"),
+    path("workbench/reviews/", workbench.review_log, name="review_log"),
+    path("workbench/together/", triage.triage, name="triage"),
+    path("workbench/views/", workbench.view_save, name="view_save"),
+    path("workbench/views/<int:pk>/delete/", workbench.view_delete, name="view_delete"),
     path("ops/", operations.ops_home, name="ops_home"),
     path("ops/listings/", operations.ops_listings, name="ops_listings"),
     path("ops/unmet/", operations.ops_unmet, name="ops_unmet"),
