@@ -1,80 +1,384 @@
-"""Who reviews what: suggested matches find a manager of their field who has room."""
+"""Who reviews what: whatever waits finds the manager who suits it best, all of it at once.
+
+`allocation` says which assignment is the best one, `expertise` how well a manager knows a match;
+docs/managers.md has both in words. Run by a task, on events and by the sweep; schedules nothing.
+"""
 
 from __future__ import annotations
 
-from collections import Counter
-from dataclasses import dataclass, field
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import suppress
+from typing import Any
 
 from django.conf import settings
-from django.db import IntegrityError, transaction
+from django.db import connection, transaction
+from django.db.models import (
+    Case as Choose,
+)
+from django.db.models import (
+    Count,
+    Exists,
+    F,
+    IntegerField,
+    OuterRef,
+    QuerySet,
+    Subquery,
+    Value,
+    When,
+    Window,
+)
+from django.db.models.functions import Coalesce, RowNumber
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from accounts.conflicts import ties
 from accounts.models import ManagerProfile, User
+from catalog.models import PublicationReview
+from catalog.services.moving import OwnSide
+from catalog.services.publication import (
+    assign_publication,
+    barred_from,
+    waiting_publications,
+)
 from matchmaking.models import Match, MatchEvent, Review
 from matchmaking.permissions import ConflictOfInterest, has_conflict
-from matchmaking.services.reviews import already_decided, open_review
-from matchmaking.workflow import IllegalMove, MatchStatus, ReviewStatus
+from matchmaking.services.desks import Board, Case, Desk, all_desks, loads
+from matchmaking.services.escalation import escalate
+from matchmaking.services.expertise import refresh_vectors
+from matchmaking.services.opening import Opening, open_reviews
+from matchmaking.services.review_steps import already_decided, close, open_review
+from matchmaking.services.telling import taken
+from matchmaking.workflow import Escalation, IllegalMove, MatchStatus, ReviewStatus
 
 # How many of a demand's matches are tried beyond those it may have in review.
 SPARE = 5
-
-
-@dataclass
-class Desk:
-    """A manager as the assignment sees them."""
-
-    profile: ManagerProfile
-    load: int
-    decided: int
-    ties: set[int] = field(default_factory=set)
-
-    @property
-    def has_room(self) -> bool:
-        return self.load < self.profile.capacity
+# What is assigned at once: the best of so many cases is found together. Less where the managers
+# have room for so much that the table of costs would have more cells than that (32 MB).
+AT_ONCE, LEAST, CELLS = 1_000, 50, 4_000_000
+# A run ends after so many batches; the next one takes the rest.
+BATCHES = 20
+# So many matches are locked at a time: people who decide one of them wait no longer.
+LOCKED = 100
+# Nobody reads a thousand notices: operators are asked about so many matches in one run.
+ESCALATED_AT_ONCE = 50
+# The order of the queue; a demand's next review is turn 1, 2 and so on.
+SECOND_TURN, ANEW_TURN = -1, 0
 
 
 def assign_matches() -> int:
-    """Give suggested matches to managers who have room. Return how many were assigned.
+    """Give what waits to managers who have room. Return how much was given.
 
-    The best of every demand comes first, so that no demand waits while another has three. Within
-    that order each match goes to the manager who knows its industry, then the region, then has
-    the lightest desk. Safe to run twice at once: each match is locked before it is given away.
+    Second approvals first, then what was reopened or objected to and listings to check, then every
+    demand's best match before anybody's second. Where nobody may take a match the operators are
+    asked. Safe to run twice at once: what was found is looked at again under the locks.
     """
-    desks = _desks()
-    if not any(desk.has_room for desk in desks):
-        return 0
-    assigned = 0
-    given: Counter[int] = Counter()
-    for pk, demand, free in _waiting():
-        if given[demand] >= free:
+    given = 0
+    seen: set[tuple[bool, int]] = set()
+    escalated = 0
+    for batch in range(BATCHES):
+        desks = all_desks()
+        if not any(desk.is_present for desk in desks):
+            break  # the operators' page says so; a thousand escalations would not say more
+        cases = waiting_cases(_at_once(desks), seen)
+        if not cases:
+            break
+        if batch == 0:
+            refresh_vectors(desks)
+        board = Board(cases, desks)
+        escalated += _escalate_hopeless(board, ESCALATED_AT_ONCE - escalated)
+        if not any(desk.room for desk in desks):
+            break
+        given += _give_all(board)
+        seen |= {(case.is_publication, case.pk) for case in cases}
+    return given
+
+
+def _at_once(desks: Sequence[Desk]) -> int:
+    places = sum(min(desk.room, AT_ONCE) for desk in desks)
+    return max(LEAST, min(AT_ONCE, CELLS // max(places, 1)))
+
+
+# --- What waits -----------------------------------------------------------------------------------
+
+
+def waiting_matches() -> QuerySet[Match]:
+    """Return the matches that wait for a manager to be found.
+
+    Without those that the operators were asked to take after two managers stayed silent.
+    """
+    suggested = Match.objects.filter(status=MatchStatus.SUGGESTED)
+    return (suggested | Match.objects.awaiting_second()).filter(is_frozen=False).exclude(
+        escalation=Escalation.NO_RESPONSE
+    )
+
+
+def waiting_cases(limit: int, without: Collection[tuple[bool, int]] = ()) -> list[Case]:
+    """Return what waits, in the order of the queue, `limit` at most: a dozen queries for any number.
+
+    `without`: (is publication, key) of those to leave out.
+    """
+    passed = [pk for is_publication, pk in without if not is_publication]
+    matches = waiting_matches().exclude(pk__in=passed)
+    judged = Review.objects.filter(
+        match=OuterRef("pk"),
+        status__in=(ReviewStatus.SUBMITTED, ReviewStatus.REOPENED, ReviewStatus.VOID),
+    )
+    by_age = ("updated_at", "pk")
+    second = matches.filter(status=MatchStatus.IN_REVIEW).order_by(*by_age)
+    anew = matches.filter(Exists(judged), status=MatchStatus.SUGGESTED).order_by(*by_age)
+    cases = [
+        *match_cases(second[:limit], turn=SECOND_TURN),
+        *match_cases(anew[:limit], turn=ANEW_TURN),
+    ]
+    cases += _publication_cases(
+        waiting_publications().exclude(pk__in=[pk for is_one, pk in without if is_one])[:limit]
+    )
+    fresh = matches.filter(~Exists(judged), status=MatchStatus.SUGGESTED)
+    cases += _demands_best(fresh, max(0, limit - len(cases)))
+    return cases[:limit]
+
+
+def _demands_best(matches: QuerySet[Match], limit: int) -> list[Case]:
+    """Return every demand's next matches, its best first, the demands that wait longest first.
+
+    A demand has more of them in the list than it may have in review: nobody may be free for the
+    first ones, and then it must not wait for ever. What is escalated stands behind the rest.
+    """
+    share = settings.REVIEWS_PER_DEMAND
+    busy = (
+        Match.objects.filter(demand=OuterRef("demand"), status=MatchStatus.IN_REVIEW)
+        .order_by()
+        .values("demand")
+        .annotate(count=Count("pk"))
+        .values("count")
+    )
+    known = Choose(When(escalation="", then=Value(0)), default=Value(1))
+    rows = (
+        matches.annotate(
+            busy=Coalesce(Subquery(busy, output_field=IntegerField()), 0),
+            place=Window(
+                RowNumber(),
+                partition_by=F("demand"),
+                order_by=[known, F("rank").asc(), F("score").desc(), F("pk").asc()],
+            ),
+        )
+        .filter(busy__lt=share, place__lte=share + SPARE)
+        .annotate(known=known, turn=F("busy") + F("place"))
+        .order_by("turn", "known", F("demand__published_at").asc(nulls_last=True), "rank", "pk")
+    )
+    return list(match_cases(rows[:limit], share=share))
+
+
+FIELDS = (
+    "pk",
+    "status",
+    "escalation",
+    "demand",
+    "achievement",
+    "demand__owner",
+    "achievement__owner",
+    "demand__industry",
+    "achievement__industry",
+    "demand__region",
+    "achievement__region",
+    "worth_cny",
+)
+
+
+def match_cases(
+    matches: QuerySet[Match], *, turn: int | None = None, share: int | None = None
+) -> Iterator[Case]:
+    """Yield the cases of matches, in their order, with who has had them: two queries.
+
+    With `turn` each is a case of its own; with `share` those of a demand share that, less what it
+    has in review: the rows have to have `busy`.
+    """
+    names = FIELDS if share is None else (*FIELDS, "busy")
+    rows = list(matches.with_worth().values(*names))
+    tried: dict[int, set[int]] = defaultdict(set)
+    # Handed back, referred, decided or not answered; a cancelled one was no word of the manager's.
+    held = Review.objects.filter(match__in=[row["pk"] for row in rows]).exclude(
+        status=ReviewStatus.CANCELLED
+    )
+    for pk, user in held.values_list("match", "manager"):
+        tried[pk].add(user)
+    for row in rows:
+        left = 1 if share is None else share - row["busy"]
+        yield Case(
+            pk=row["pk"],
+            owners=(row["demand__owner"], row["achievement__owner"]),
+            industries=(row["demand__industry"], row["achievement__industry"]),
+            regions=(row["demand__region"], row["achievement__region"]),
+            listings=(row["demand"], row["achievement"]),
+            worth=int(row["worth_cny"] or 0),
+            group=("match", row["pk"]) if share is None else ("demand", row["demand"]),
+            share=left,
+            turn=turn if turn is not None else row.get("busy", 0) + 1,
+            is_escalated=bool(row["escalation"]),
+            tried=frozenset(tried[row["pk"]]),
+        )
+
+
+def _publication_cases(publications: Iterable[PublicationReview]) -> Iterator[Case]:
+    rows = list(publications)
+    barred = barred_from(rows)
+    for row in rows:
+        listing = row.listing
+        is_demand = row.kind == "demand"
+        yield Case(
+            pk=row.pk,
+            owners=(listing.owner_id,),
+            industries=(listing.industry,),
+            regions=(listing.region,),
+            # What is not published has no vectors.
+            listings=(None, None),
+            group=("demand check" if is_demand else "achievement check", row.pk),
+            turn=ANEW_TURN,
+            is_publication=True,
+            tried=frozenset(barred.get(row.pk, ())),
+        )
+
+
+# --- Giving it away -------------------------------------------------------------------------------
+
+
+def _give_all(board: Board) -> int:
+    """Write the best assignment of a board down. Return how much was given."""
+    manager = board.solve().manager.tolist()
+    rows = [row for row, column in enumerate(manager) if column >= 0]
+    given = 0
+    for row in rows:
+        if board.cases[row].is_publication:
+            given += _give_publication(board, row, manager[row])
+    matches = [row for row in rows if not board.cases[row].is_publication]
+    for at in range(0, len(matches), LOCKED):
+        chunk = matches[at : at + LOCKED]
+        given += _give_matches(board, [(row, manager[row]) for row in chunk])
+    return given
+
+
+def _give_publication(board: Board, row: int, column: int) -> bool:
+    with suppress(IllegalMove, OwnSide):  # somebody was faster, or something has changed
+        assign_publication(
+            board.cases[row].pk, board.desks[column].profile, board.because(row, column)
+        )
+        board.desks[column].load += 1
+        return True
+    return False
+
+
+@transaction.atomic
+def _give_matches(board: Board, pairs: Sequence[tuple[int, int]]) -> int:
+    """Open the reviews that still can be opened. Return how many.
+
+    A match that somebody holds is passed over, the next run comes to it.
+    """
+    keys = {board.cases[row].pk: (row, column) for row, column in pairs}
+    held = hold_waiting(keys)
+    profiles = hold_profiles({board.desks[column].profile.pk for _row, column in pairs})
+    users = [profile.user_id for profile in profiles.values()]
+    load, tied = loads(users), ties(users)
+    had = _had(held)
+    busy = _busy({board.cases[row].listings[0] for row, _column in pairs})
+    openings = []
+    for pk, (row, column) in keys.items():
+        case, desk = board.cases[row], board.desks[column]
+        match, profile = held.get(pk), profiles.get(desk.profile.pk)
+        if match is None or profile is None or profile.user_id in had[pk]:
+            continue
+        if load[profile.user_id] >= profile.capacity:
+            continue
+        if set(case.owners) & tied.get(profile.user_id, {}).keys():
+            continue
+        if case.group[0] == "demand":
+            if busy[match.demand_id] >= settings.REVIEWS_PER_DEMAND:
+                continue
+            busy[match.demand_id] += 1
+        because = board.because(row, column) | {"load": load[profile.user_id]}
+        load[profile.user_id] += 1
+        desk.load = load[profile.user_id]
+        openings.append(Opening(match, profile, because))
+    return len(open_reviews(openings))
+
+
+def hold_waiting(keys: Iterable[int]) -> dict[int, Match]:
+    """Lock those of some matches that still wait for a manager, by their key.
+
+    One run writes at a time, so that two do not give one demand twice its share, nor wait for each
+    other's desks. What somebody else holds is left out.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtext('matchmaking.assignment'))")
+    rows = (
+        Match.objects.select_for_update(of=("self",), skip_locked=True)
+        .filter(
+            pk__in=list(keys),
+            status__in=(MatchStatus.SUGGESTED, MatchStatus.IN_REVIEW),
+            is_frozen=False,
+        )
+        .only("status", "demand", "achievement", "due_on", "escalation", "escalated_at")
+        .order_by("pk")
+    )
+    held = {match.pk: match for match in rows}
+    # Read after the lock: a review may have been opened while we waited for it.
+    open_ones = Review.objects.open().filter(match__in=held).values_list("match", flat=True)
+    for pk in set(open_ones):
+        del held[pk]
+    return held
+
+
+def hold_profiles(keys: Iterable[int]) -> dict[int, ManagerProfile]:
+    """Lock managers who can take something today, by key: after the matches, never before."""
+    rows = (
+        ManagerProfile.objects.available_on(timezone.localdate())
+        .filter(pk__in=list(keys))
+        .select_for_update(of=("self",), no_key=True)
+        .select_related("user")
+        .order_by("pk")
+    )
+    return {profile.pk: profile for profile in rows}
+
+
+def _had(matches: Iterable[int]) -> dict[int, set[int]]:
+    """Return by match who has had it."""
+    found: dict[int, set[int]] = defaultdict(set)
+    rows = Review.objects.filter(match__in=list(matches)).exclude(status=ReviewStatus.CANCELLED)
+    for match, manager in rows.values_list("match", "manager"):
+        found[match].add(manager)
+    return found
+
+
+def _busy(demands: Iterable[int | None]) -> Counter[int]:
+    rows = Match.objects.filter(demand__in=set(demands), status=MatchStatus.IN_REVIEW).order_by()
+    return Counter(dict(rows.values_list("demand").annotate(Count("pk"))))
+
+
+# --- Nobody may take it ---------------------------------------------------------------------------
+
+
+def _escalate_hopeless(board: Board, limit: int) -> int:
+    """Ask the operators about matches whose turn it is and that nobody may take.
+
+    Managers who are merely full are waited for. Returns how many matches that were.
+    """
+    turns: Counter[tuple[str, int]] = Counter()
+    asked = 0
+    may = board.allowed.any(axis=1)
+    for row, case in enumerate(board.cases):
+        turns[case.group] += 1
+        if may[row] or case.is_publication or case.is_escalated:
+            continue
+        if turns[case.group] > case.share or asked >= limit:
             continue
         with transaction.atomic():
-            match = (
-                Match.objects.select_for_update(of=("self",), skip_locked=True)
-                .select_related("demand", "achievement")
-                .filter(pk=pk, status=MatchStatus.SUGGESTED, is_frozen=False)
-                .first()
-            )
-            if match is None:
-                continue
-            desk = _best_desk(match, desks)
-            while desk is not None and not _still_has_room(desk):
-                desk = _best_desk(match, desks)
-            if desk is None:
-                continue
-            try:
-                with transaction.atomic():
-                    open_review(match=match, profile=desk.profile, because=_because(match, desk))
-            except IntegrityError:
-                continue  # another run was faster: one open review a match
-            desk.load += 1
-            given[demand] += 1
-            assigned += 1
-        if not any(desk.has_room for desk in desks):
-            break
-    return assigned
+            match = hold_waiting([case.pk]).get(case.pk)
+            if match is not None:
+                asked += escalate(match, Escalation.NOBODY)
+    return asked
+
+
+# --- By an operator -------------------------------------------------------------------------------
 
 
 def reassign(*, match: Match, to: ManagerProfile, actor: User) -> Review:
@@ -92,12 +396,11 @@ def reassign(*, match: Match, to: ManagerProfile, actor: User) -> Review:
             raise IllegalMove(already_decided(match))
         if not to.is_certified or has_conflict(to.user, match):
             raise ConflictOfInterest
-        for review in Review.objects.open().filter(match=match):
+        for review in Review.objects.open().filter(match=match).select_related("manager"):
             if review.manager_id == to.user_id:
                 raise IllegalMove(_("This manager has the match already."))
-            review.move_to(ReviewStatus.CANCELLED)
-            review.closed_at = timezone.now()
-            review.save(update_fields=("status", "closed_at"))
+            close(review, ReviewStatus.CANCELLED)
+            taken(review, "reassigned")
         MatchEvent.objects.create(
             match=match,
             actor=actor,
@@ -105,113 +408,5 @@ def reassign(*, match: Match, to: ManagerProfile, actor: User) -> Review:
             before=match.status,
             after=match.status,
         )
-        return open_review(match=match, profile=to, because={"reassigned_by": actor.pk})
-
-
-def _desks() -> list[Desk]:
-    profiles = list(
-        ManagerProfile.objects.available_on(timezone.localdate())
-        .select_related("user")
-        .order_by("pk")
-    )
-    users = [profile.user_id for profile in profiles]
-    load: Counter[int] = Counter(
-        Review.objects.open().filter(manager__in=users).values_list("manager", flat=True)
-    )
-    decided: Counter[int] = Counter(
-        Review.objects.filter(manager__in=users, status=ReviewStatus.SUBMITTED).values_list(
-            "manager", flat=True
-        )
-    )
-    tied = ties(users)
-    return [
-        Desk(
-            profile,
-            load[profile.user_id],
-            decided[profile.user_id],
-            set(tied.get(profile.user_id, ())),
-        )
-        for profile in profiles
-    ]
-
-
-def _still_has_room(desk: Desk) -> bool:
-    """Count a desk again under its lock: another run may have filled it since `_desks`.
-
-    The caller holds a match's lock; profiles are locked after matches, never before.
-    """
-    ManagerProfile.objects.select_for_update(no_key=True).get(pk=desk.profile.pk)
-    desk.load = Review.objects.open().filter(manager=desk.profile.user).count()
-    return desk.has_room
-
-
-def _waiting() -> list[tuple[int, int, int]]:
-    """Return suggested matches, every demand's next best first: (match, its demand, room).
-
-    Room is how many reviews the demand may still have. Some more matches than that are returned:
-    nobody may be free for the first ones, and then the demand must not wait for ever.
-    """
-    busy = Counter(
-        Match.objects.filter(status=MatchStatus.IN_REVIEW).values_list("demand", flat=True)
-    )
-    suggested = Match.objects.filter(status=MatchStatus.SUGGESTED, is_frozen=False)
-    seen: Counter[int] = Counter()
-    turns: list[tuple[int, int, int, int]] = []
-    rows = suggested.order_by("rank", "-score", "pk").values_list("pk", "demand")
-    for order, (pk, demand) in enumerate(rows.iterator()):
-        room = settings.REVIEWS_PER_DEMAND - busy[demand]
-        if room > 0 and seen[demand] < room + SPARE:
-            seen[demand] += 1
-            turns.append((busy[demand] + seen[demand], order, pk, demand))
-    return [
-        (pk, demand, settings.REVIEWS_PER_DEMAND - busy[demand])
-        for _turn, _order, pk, demand in sorted(turns)
-    ]
-
-
-def _best_desk(match: Match, desks: list[Desk]) -> Desk | None:
-    tried = set(
-        Review.objects.filter(match=match)
-        .exclude(status=ReviewStatus.CANCELLED)
-        .values_list("manager", flat=True)
-    )  # handed back, referred, or did not answer
-    sides = {match.demand.owner_id, match.achievement.owner_id}
-    free = [
-        desk
-        for desk in desks
-        if desk.has_room and not desk.ties & sides and desk.profile.user_id not in tried
-    ]
-    return min(
-        free,
-        key=lambda desk: (
-            -len(_known_classes(match, desk)),
-            not _knows_region(match, desk),
-            desk.load / desk.profile.capacity,
-            desk.profile.pk,
-        ),
-        default=None,
-    )
-
-
-def _known_classes(match: Match, desk: Desk) -> list[str]:
-    """Return the manager's classes that cover either listing's industry."""
-    industries = [code for code in (match.demand.industry, match.achievement.industry) if code]
-    return [
-        known
-        for known in desk.profile.classes
-        if any(industry.startswith(known) for industry in industries)
-    ]
-
-
-def _knows_region(match: Match, desk: Desk) -> bool:
-    return any(region[:2] == match.demand.region[:2] for region in desk.profile.regions)
-
-
-def _because(match: Match, desk: Desk) -> dict[str, object]:
-    return {
-        "classes": _known_classes(match, desk),
-        "region": _knows_region(match, desk),
-        "load": desk.load,
-        "capacity": desk.profile.capacity,
-        "decided": desk.decided,
-    }
+        because: dict[str, Any] = {"reassigned_by": actor.pk}
+        return open_review(match=match, profile=to, because=because)
