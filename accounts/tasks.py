@@ -1,10 +1,14 @@
-"""What accounts does in the background: its mails. The beat schedule is in settings."""
+"""What accounts does in the background. The beat schedule is in settings.
+
+Services promise mails, and whoever promises one sends the task of this module: so services are
+imported by the tasks that run them, not here.
+"""
 
 from __future__ import annotations
 
 from celery import shared_task
 
-from accounts import delivery, evidence
+from accounts import delivery
 from accounts.broker import send
 
 
@@ -26,19 +30,22 @@ def sweep_mails() -> None:
 @shared_task(ignore_result=True)
 def sweep_evidence() -> None:
     """Scan evidence that was held back."""
+    from accounts import evidence
+
     evidence.rescan_held()
 
 
 @shared_task(ignore_result=True)
 def tidy_evidence() -> None:
     """Delete stored files that belong to no evidence."""
+    from accounts import evidence
+
     evidence.tidy_up()
 
 
 @shared_task(ignore_result=True)
 def write_digests() -> None:
     """Promise the daily mails of those whose hour has come."""
-    # Not above: notices promise mails, and who promises sends the task of this module.
     from accounts import digest
 
     digest.write_digests()
