@@ -22,7 +22,7 @@ from accounts.models import ManagerProfile
 from accounts.notices import notify, operators, take_back
 from accounts.permissions import has_tie
 from accounts.workdays import add_working_days
-from catalog.models import Listing, ListingEvent, PublicationReview
+from catalog.models import Attachment, Listing, ListingEvent, PublicationReview
 from catalog.services.moving import OwnSide, lock, move
 from catalog.touched import touched_since
 from catalog.workflow import (
@@ -377,5 +377,7 @@ def back_to_check(listing: Listing, *, actor: Any, verb: EventVerb, note: str = 
     """Move a locked listing that was decided back to where it waits for a decision."""
     if listing.status == ListingStatus.PUBLISHED:
         # What was served for the first time by that decision waits for the next one.
-        listing.attachments.filter(checked_at=listing.published_at).update(checked_at=None)
+        Attachment.objects.of(listing).filter(checked_at=listing.published_at).update(
+            checked_at=None
+        )
     move(listing, ListingStatus.SUBMITTED, actor=actor, verb=verb, note=note)
