@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from accounts.models import User
+from accounts.notices import notify, writers_of
 from accounts.permissions import can_write_for
 from matchmaking.models import Consent, Match, MatchEvent
 from matchmaking.permissions import ConflictOfInterest, owner_of
+from matchmaking.services.review_steps import approvals
 from matchmaking.workflow import DeclineReason, IllegalMove, MatchStatus, Side
 
 
@@ -71,10 +75,12 @@ def answer(
     )
     if not agreed:
         _end(match, MatchStatus.DECLINED)
+        _tell("match.declined", match, [one for one in Side if one != side])
     elif Consent.objects.filter(match=match, agreed=True).count() == 2:
         match.introduced_at = timezone.now()
         _end(match, MatchStatus.INTRODUCED)
         _log(match, MatchEvent.Verb.INTRODUCED, None, before=before, after=MatchStatus.INTRODUCED)
+        _tell("match.introduced", match, Side)
     return match
 
 
@@ -96,7 +102,11 @@ def _check_verified(match: Match, side: str) -> None:
 def lapse(*, match_id: int) -> bool:
     """End an approved match whose answers did not come in time. Return whether it was."""
     with transaction.atomic():
-        match = Match.objects.select_for_update().get(pk=match_id)
+        match = (
+            Match.objects.select_for_update(of=("self",))
+            .select_related("demand", "achievement")
+            .get(pk=match_id)
+        )
         late = match.due_on is not None and match.due_on < timezone.localdate()
         if match.status != MatchStatus.APPROVED or match.is_frozen or not late:
             return False
@@ -108,7 +118,20 @@ def lapse(*, match_id: int) -> bool:
             before=MatchStatus.APPROVED,
             after=MatchStatus.LAPSED,
         )
+        _tell("match.lapsed", match, Side)
     return True
+
+
+def _tell(kind: str, match: Match, sides: Iterable[Side]) -> None:
+    """Tell people of these sides, and whoever approved the match, what became of it."""
+    payloads: dict[User, dict[str, object]] = {
+        review.manager: {"match": match.pk, "review": review.pk} for review in approvals(match)
+    }
+    for side in sides:
+        for user in writers_of(owner_of(match, side)):
+            payloads[user] = {"match": match.pk, "side": side.value}
+    for user, payload in payloads.items():
+        notify(kind=kind, user=user, key=f"{kind}:{match.pk}:{user.pk}", payload=payload)
 
 
 def _end(match: Match, status: MatchStatus) -> None:
