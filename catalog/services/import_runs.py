@@ -26,6 +26,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import override
 
 from accounts.files.storage import private_storage
+from accounts.notices import notify
 from catalog.models import (
     RUNNING,
     Achievement,
@@ -64,6 +65,8 @@ MAX_ATTEMPTS = 3
 # Of one row's errors, and of the sentence that a job fails with.
 ERRORS_OF_A_ROW = 60
 PROBLEM_LIMIT = 500
+# Who still looks at the page of a checked file after so long has left it.
+STAYED_FOR = timedelta(minutes=5)
 
 
 class Superseded(Exception):
@@ -176,7 +179,10 @@ def _claim(job_id: int) -> ImportJob | None:
         job.state, job.finished_at = ImportState.FAILED, now
         fields += ["problem", "state", "finished_at"]
     job.save(update_fields=fields)
-    return None if job.state == ImportState.FAILED else job
+    if job.state == ImportState.FAILED:
+        _tell(job)
+        return None
+    return job
 
 
 def _advance(job: ImportJob, **values: Any) -> None:
@@ -210,6 +216,23 @@ def _fail(job: ImportJob, problem: str) -> None:
             return
         # What was read of a file that turned out to be unreadable is not to be stored.
         ImportRow.objects.filter(job=job).delete()
+        _tell(job)
+
+
+def _tell(job: ImportJob) -> None:
+    """Tell who sent the file how far it is: it may take minutes, and its page may be left.
+
+    What waits for a word of theirs is told only if they do not stay for it.
+    """
+    if job.created_by is None:
+        return
+    notify(
+        kind="import.finished",
+        user=job.created_by,
+        key=f"import.finished:{job.pk}:{job.state}",
+        payload={"job": job.pk, "state": str(job.state)},
+        at=timezone.now() + STAYED_FOR if job.state == ImportState.CHECKED else None,
+    )
 
 
 # --- Checking -----------------------------------------------------------------------------------
@@ -239,6 +262,7 @@ def _check(job: ImportJob) -> None:
         if not sum(figures[name] for name in ("new", "changed", "same", "wrong")):
             raise UnreadableFile(_("Below the header the file has only the template's example."))
         _advance(job, **figures, state=ImportState.CHECKED, cursor=0, done=0, total=_rows_of(job))
+        _tell(job)
 
 
 def _total(table: Table) -> int:
@@ -365,6 +389,7 @@ def _store_all(job: ImportJob) -> None:
                 )
                 % {"row": undone.rows[0].number, "problem": undone.rows[0].problems[0][2]},
             )
+            _tell(job)
     finally:
         other.close()
 
@@ -426,3 +451,4 @@ def _revived(terms: Terms, content: dict[str, Any]) -> dict[str, Any]:
 
 def _finish(job: ImportJob) -> None:
     _advance(job, **_figures(job), state=ImportState.DONE, finished_at=timezone.now())
+    _tell(job)

@@ -15,6 +15,7 @@ from django.utils import timezone
 from accounts.files.inspecting import ABOUT_AT_MOST, read_text
 from accounts.files.scanning import ScanState, scan
 from accounts.files.storage import discard, private_storage, remove_orphans
+from accounts.notices import notify, writers_of
 from accounts.permissions import Tier
 from accounts.text import clean_text
 from catalog.leaks import without_names
@@ -84,6 +85,19 @@ def rescan(*, attachment_id: int) -> None:
         setattr(event, locked.listing.kind, locked.listing)
         locked.save(update_fields=("scan", "removed_at"))
         event.save()
+        if finding.state == ScanState.INFECTED:
+            _tell_virus(locked)
+
+
+def _tell_virus(attachment: Attachment) -> None:
+    """Tell the owner's side, long after the upload."""
+    for user in writers_of(attachment.listing.owner_id):
+        notify(
+            kind="file.virus",
+            user=user,
+            key=f"file.virus:{attachment.pk}:{user.pk}",
+            payload={"attachment": attachment.pk},
+        )
 
 
 def unread(*, limit: int = 200) -> list[int]:
