@@ -27,7 +27,7 @@ from matchmaking.services import reminders
 from matchmaking.services.consents import lapse
 from matchmaking.services.feedback import feedback_due
 from matchmaking.services.inquiries import expire_inquiry
-from matchmaking.services.reminders import BATCH, Stage
+from matchmaking.services.reminders import BATCH
 from matchmaking.services.reviews import time_out
 
 logger = logging.getLogger(__name__)
@@ -109,7 +109,7 @@ def _review(pk: int) -> str:
     review.save(update_fields=("due_on",))
     _prolonged(held)
     [deadline] = reminders.reviews([review])
-    deadline.tell(Stage.LATE, deadline.users)
+    deadline.tell_late()
     return "prolonged"
 
 
@@ -126,7 +126,7 @@ def _answers(pk: int) -> str:
     match.due_on = held.due_on = _one_day_more()
     _prolonged(held)
     for deadline in reminders.answers([match]):
-        deadline.tell(Stage.LATE, deadline.users)
+        deadline.tell_late()
     return "prolonged"
 
 
@@ -145,7 +145,7 @@ def _inquiry(pk: int) -> str:
     inquiry.save(update_fields=("due_on",))
     _prolonged(held)
     [deadline] = reminders.inquiries([inquiry])
-    deadline.tell(Stage.LATE, deadline.users)
+    deadline.tell_late()
     return "prolonged"
 
 
@@ -162,7 +162,7 @@ def _publication(pk: int) -> str:
     if row is None:
         return NOTHING
     [deadline] = reminders.publications([row])
-    deadline.tell(Stage.LATE, deadline.users)
+    deadline.tell_late()
     return "prolonged"
 
 

@@ -664,9 +664,7 @@ def test_after_two_managers_without_an_answer_the_operators_are_asked(clock, set
     clocks.run()
     assert Notification.objects.filter(kind="escalation.match").count() == 2
 
-    assignment.reassign(
-        match=match, to=managers[2].manager_profile, actor=operator
-    )
+    assignment.reassign(match=match, to=managers[2].manager_profile, actor=operator)
 
     match.refresh_from_db()
     assert (match.status, match.escalation, match.escalated_at) == (M.IN_REVIEW, "", None)
