@@ -13,13 +13,14 @@ from rest_framework import exceptions, serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from accounts.api.pages import SIZE, page_size
 from accounts.api.permissions import SignedIn, SignedInAsks
 from accounts.api.schema import Operation, query
 from accounts.api.views import View
 from accounts.views.limits import WINDOW_SECONDS, too_often
 from catalog.api.fields import IndicatorSerializer
-from catalog.api.pages import SIZE, page_size
 from catalog.api.serializers import CONTENT
+from catalog.checking import load, waiting
 from catalog.classes import (
     QUERY_LIMIT,
     TEXT_LIMIT,
@@ -36,7 +37,6 @@ from catalog.quality import assess
 from catalog.services import publishing
 from catalog.views.assist import SEARCHES
 from catalog.views.gate import MODELS
-from catalog.views.review import load, waiting
 
 SUGGESTIONS_AT_MOST = 10
 
@@ -157,7 +157,8 @@ class QueueViewSet(View):
                 _("This page is open to certified technology managers and operators only.")
             )
         rows = waiting(self.user)
-        body = {"count": rows.count(), "results": load(rows[: page_size(request)])}
+        found = load(rows[: page_size(request)])
+        body = {"count": rows.count(), "results": [row.listing for row in found]}
         return Response(QueueSerializer(body).data)
 
 

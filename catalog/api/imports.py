@@ -16,13 +16,13 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.api.exceptions import TooLarge
+from accounts.api.pages import AFTER, SIZE, address, newest_first, page_of, page_size
 from accounts.api.permissions import SignedIn
 from accounts.api.problems import explain
 from accounts.api.schema import Operation, query
 from accounts.api.views import View
 from accounts.files.inspecting import too_large
 from accounts.permissions import can_write_for, writable_organizations
-from catalog.api.pages import AFTER, SIZE, address, newest_first, page_of, page_size
 from catalog.import_forms import ImportForm
 from catalog.models import ImportJob, ImportRow, ImportScope, ImportState, ListKind, RowOutcome
 from catalog.services import exporting, import_jobs

@@ -16,12 +16,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.api.exceptions import Exists
-from accounts.api.permissions import AnybodyReads, SignedIn
-from accounts.api.schema import IDEMPOTENCY_KEY, IF_MATCH, IF_MATCH_OPTIONAL, Operation, query
-from accounts.models import Membership, Organization
-from accounts.permissions import Tier, reader_tier, writable_organizations
-from accounts.views.limits import WINDOW_SECONDS, too_often
-from catalog.api.pages import (
+from accounts.api.pages import (
     AFTER,
     BEFORE,
     SIZE,
@@ -31,6 +26,11 @@ from catalog.api.pages import (
     page_of,
     page_size,
 )
+from accounts.api.permissions import AnybodyReads, SignedIn
+from accounts.api.schema import IDEMPOTENCY_KEY, IF_MATCH, IF_MATCH_OPTIONAL, Operation, query
+from accounts.models import Membership, Organization
+from accounts.permissions import Tier, reader_tier, writable_organizations
+from accounts.views.limits import WINDOW_SECONDS, too_often
 from catalog.api.serializers import CONTENT, LONG, NEW, ROW, WHOLE
 from catalog.api.steps import (
     CloseSerializer,

@@ -11,11 +11,11 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from accounts.api.pages import AFTER, SIZE, newest_first, page_of
 from accounts.api.permissions import SignedIn
 from accounts.api.schema import Operation
 from accounts.api.views import View
 from catalog.api.fields import Line
-from catalog.api.pages import AFTER, SIZE, newest_first, page_of
 from catalog.models import NAME_LIMIT, QUERY_STRING_LIMIT, Alert, ListKind, SavedSearch
 from catalog.services import watching
 

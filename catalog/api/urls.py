@@ -7,6 +7,7 @@ from typing import Any
 from django.urls import URLPattern, path
 
 from accounts.api.docs import docs, schema
+from accounts.api.notifications import NotificationViewSet
 from accounts.api.views import Me, Nothing
 from catalog.api.assist import QUALITIES, ClassViewSet, IndicatorViewSet, QueueViewSet
 from catalog.api.exports import EXPORTS
@@ -84,6 +85,9 @@ urlpatterns = [
         patch="change",
         delete="remove",
     ),
+    _at("notifications/", NotificationViewSet, "notification_list", get="list"),
+    _at("notifications/read/", NotificationViewSet, "notifications_read", post="mark"),
+    _at("notifications/<int:pk>/", NotificationViewSet, "notification", get="retrieve"),
     # Whatever else is asked for here is answered as a program expects it.
     path("<path:address>", Nothing.as_view(), name="api_nothing"),
 ]
