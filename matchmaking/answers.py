@@ -6,6 +6,8 @@ Listings and matches answer alike; see `catalog.answers` for the former.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -63,6 +65,11 @@ def status_text(match: Match, side: str) -> Answer:
         _("A newer comparison found better fits."),
         _go_on(match, side),
     )
+
+
+def card_of(match: Match, side: str) -> presenting.MatchCard:
+    """Prepare one row of a side's list, with what its status means."""
+    return replace(presenting.match_card(match, side), answer=status_text(match, side))
 
 
 def rejection_reasons(match: Match) -> list[str]:

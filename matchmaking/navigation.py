@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from accounts.models import MembershipRole, User
 from accounts.permissions import manager_profile
 from catalog.models import Achievement, Demand
 from catalog.workflow import ListingStatus
-from matchmaking.models import Match, MatchQuerySet, Review
-from matchmaking.workflow import MatchStatus, Side
+from matchmaking.models import Inquiry, Match, MatchQuerySet, Review
+from matchmaking.workflow import InquiryStatus, MatchStatus, Side
+
+
+def asked_of(side: str) -> QuerySet[Inquiry]:
+    """Return, as a subquery of matches, those of which a manager asks this side something."""
+    waiting = Inquiry.objects.filter(side=side, status=InquiryStatus.OPEN)
+    return waiting.values("review__match")
 
 
 def awaiting_answer(user: User) -> MatchQuerySet:
-    """Return approved matches that a side of `user` may still answer."""
+    """Return what waits for a side of `user`: approved matches, and questions of a manager."""
     own = user.memberships.filter(
         is_active=True, role__in=(MembershipRole.OWNER, MembershipRole.EDITOR)
     ).values("organization")
@@ -23,7 +29,10 @@ def awaiting_answer(user: User) -> MatchQuerySet:
         consents__side=Side.ACHIEVEMENT
     )
     return Match.objects.filter(
-        Q(pk__in=demand_side.values("pk")) | Q(pk__in=other_side.values("pk"))
+        Q(pk__in=demand_side.values("pk"))
+        | Q(pk__in=other_side.values("pk"))
+        | Q(demand__owner__in=own, pk__in=asked_of(Side.DEMAND))
+        | Q(achievement__owner__in=own, pk__in=asked_of(Side.ACHIEVEMENT))
     )
 
 

@@ -163,12 +163,19 @@ def review_taken(notification: Notification, known: Known) -> Written:
 
 def review_answered(notification: Notification, known: Known) -> Written:
     inquiry = known.inquiries.get(notification.payload["inquiry"])
-    if inquiry is None or inquiry.status != InquiryStatus.ANSWERED:
+    if inquiry is None or inquiry.status not in (InquiryStatus.ANSWERED, InquiryStatus.EXPIRED):
         return None
     review = known.reviews[inquiry.review_id]
     if review.manager_id != known.user.pk or not review.is_open or not known.is_manager:
         return None
     match = known.matches[review.match_id]
+    if inquiry.status == InquiryStatus.EXPIRED:
+        return Notice(
+            _("Questions not answered in time: %(match)s") % {"match": blind_title(match)},
+            _("The clock of %(number)s runs again; decide with what you have until %(day)s.")
+            % {"number": match.number, "day": day(review.due_on)},
+            _review_url(match),
+        )
     return Notice(
         _("Questions answered: %(match)s") % {"match": blind_title(match)},
         _("The clock of %(number)s runs again; decide until %(day)s.")

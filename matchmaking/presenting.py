@@ -12,7 +12,7 @@ import datetime as dt
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +22,7 @@ from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
+from accounts.conflicts import TieKind
 from accounts.models import Organization, User
 from accounts.permissions import Tier
 from accounts.regions import region_name
@@ -36,16 +37,18 @@ from catalog.leaks import own_names
 from catalog.models import AchievementNeed, CooperationMode, Exclusivity, IpExpectation
 from catalog.words import folded
 from catalog.workflow import ListingStatus
-from matchmaking import permissions
+from matchmaking import permissions, reasons
 from matchmaking.models import Match, MatchEvent, Review
 from matchmaking.retrieval.explanation import UNITS
 from matchmaking.retrieval.ranking import grade
-from matchmaking.workflow import DeclineReason, MatchStatus, ReviewReason, ReviewStatus, Side
+from matchmaking.workflow import DeclineReason, MatchStatus, ReviewStatus, Side
 
 if TYPE_CHECKING:
     from django_stubs_ext import StrOrPromise
 
+    from catalog.answers import Answer
     from catalog.models import Listing
+    from matchmaking.questions import Asked
 
 # Shorter contacts and names would black out ordinary words.
 _SHORTEST = 3
@@ -165,6 +168,8 @@ class Reader:
     contacts: bool
     is_manager: bool = False
     is_operator: bool = False
+    # A manager whose own decision on it is in. Until then they read nobody else's first one.
+    has_decided: bool = False
     # Of the sides that are not the reader's own.
     tier: Tier = Tier.MANAGERS
 
@@ -199,11 +204,13 @@ def reader_of(user: User, match: Match) -> Reader:
         tier = Tier.MANAGERS
     else:
         tier = _side_tier(side, match)
+    held = set(Review.objects.open_to(user).filter(match=match).values_list("status", flat=True))
     return Reader(
         side=side or "",
         names=permissions.names_visible(user, match),
         contacts=permissions.contacts_visible(user, match),
-        is_manager=Review.objects.open_to(user).filter(match=match).exists(),
+        is_manager=bool(held),
+        has_decided=ReviewStatus.SUBMITTED in held,
         is_operator=user.is_operator,
         tier=tier,
     )
@@ -679,6 +686,8 @@ class GridRow:
     closed: str = ""  # to whom it is open, where it is not to this reader
     # See `row_keys`; "" where the reader must not learn how many indicators there are.
     key: str = ""
+    # What a manager asked about it, with the answers.
+    asked: tuple[Asked, ...] = ()
 
 
 def grid_rows(match: Match, reader: Reader) -> list[GridRow]:
@@ -1074,11 +1083,20 @@ V = MatchEvent.Verb
 # Steps between the platform and its managers: how somebody was chosen and why they left is not
 # for the sides, and a declared interest would give a name away.
 _INTERNAL = (V.ASSIGNED, V.HANDED_BACK, V.NO_RESPONSE, V.REFERRED)
-_BY_MANAGERS = (V.ACCEPTED, V.VIEWED, V.APPROVED, V.REJECTED, V.REFERRED, V.HANDED_BACK)
-_REASON_LABELS: dict[str, StrOrPromise] = {
-    **{reason.value: reason.label for reason in ReviewReason},
-    **{reason.value: reason.label for reason in DeclineReason},
-}
+_BY_MANAGERS = (
+    *(V.ACCEPTED, V.VIEWED, V.APPROVED, V.REJECTED, V.REFERRED, V.HANDED_BACK),
+    *(V.ASKED, V.FIRST_YES, V.UNDONE),
+)
+# What takes a decision back. While the match is in review there is none that a side knows of.
+_TAKEN_BACK = (V.UNDONE, V.REOPENED, V.VOIDED)
+_DECISIONS = (V.APPROVED, V.REJECTED, V.FIRST_YES)
+# Both managers' opinions are open once both sides are asked, and whatever they then answer.
+_BOTH_APPROVED = (
+    *(MatchStatus.APPROVED, MatchStatus.INTRODUCED, MatchStatus.DECLINED, MatchStatus.LAPSED),
+)
+# The side of these is the one that it happens to; who did it is a manager, or the clock.
+_ABOUT_A_SIDE = (V.ASKED, V.UNANSWERED)
+_TOLD_NOTES = (V.APPROVED, V.REJECTED, V.FIRST_YES, V.DECLINED, V.APPEALED)
 _VERB_ICONS = {
     V.SUGGESTED: "sparkles",
     V.ACCEPTED: "user-check",
@@ -1093,6 +1111,14 @@ _VERB_ICONS = {
     V.LAPSED: "clock-off",
     V.NO_RESPONSE: "clock-off",
     V.FROZEN: "player-pause",
+    V.ASKED: "message",
+    V.ANSWERED: "message",
+    V.UNANSWERED: "clock-off",
+    V.APPEALED: "alert-circle",
+    V.FIRST_YES: "circle-check",
+    V.UNDONE: "arrow-left",
+    V.REOPENED: "arrow-left",
+    V.VOIDED: "circle-x",
 }
 
 
@@ -1109,13 +1135,75 @@ class EventLine:
 
 
 def reason_labels(codes: Iterable[str]) -> list[StrOrPromise]:
-    return [_REASON_LABELS[code] for code in codes if code in _REASON_LABELS]
+    """Say a review's reasons in words."""
+    return [*reasons.labels(codes)]
+
+
+def decline_labels(codes: Iterable[str]) -> list[StrOrPromise]:
+    """Say in words why a side declined."""
+    return [DeclineReason(code).label for code in codes if code in DeclineReason.values]
+
+
+def _event_reasons(event: MatchEvent, reader: Reader) -> list[StrOrPromise]:
+    codes = re.split(r"[,\s]+", event.reason) if event.reason else []
+    if event.verb == V.DECLINED:
+        return decline_labels(codes)
+    if event.verb == V.VOIDED:  # what tie somebody has is told to the operators alone
+        known = codes if reader.is_operator else []
+        return [TieKind(code).label for code in known if code in TieKind.values]
+    return reason_labels(codes) if event.verb in _DECISIONS else []
+
+
+def first_is_open(match: Match, reader: Reader) -> bool:
+    """Say whether a reader may learn that one of two managers has approved, and what they wrote.
+
+    Operators and a manager whose own decision is in may; the other manager not before that, and
+    the sides not before both have approved.
+    """
+    if reader.is_operator or reader.has_decided:
+        return True
+    return bool(reader.side) and match.status in _BOTH_APPROVED
+
+
+def _is_told(event: MatchEvent, match: Match, reader: Reader) -> bool:
+    """Say whether a step is the reader's business at all."""
+    if event.verb == V.FIRST_YES and not first_is_open(match, reader):
+        return False
+    if not reader.side:
+        return (
+            event.verb not in _TAKEN_BACK
+            or event.before != MatchStatus.IN_REVIEW
+            or first_is_open(match, reader)
+        )
+    if event.verb in _INTERNAL:
+        return False
+    if event.verb in _TAKEN_BACK and event.before not in (
+        MatchStatus.APPROVED,
+        MatchStatus.REJECTED,
+    ):
+        return False
+    # That the other side would not take no for an answer is theirs to tell.
+    return event.verb != V.APPEALED or reader.side == event.side
+
+
+def _undone(events: Sequence[MatchEvent]) -> set[int]:
+    """Return the keys of decisions that were undone or are void: their text counts no more."""
+    found: set[int] = set()
+    last: dict[int | None, int] = {}
+    for event in events:
+        if event.verb in _DECISIONS:
+            last[event.actor_id] = event.pk
+        elif event.verb in (V.UNDONE, V.VOIDED):
+            whose = event.actor_id if event.verb == V.UNDONE else event.subject_id
+            if whose in last:
+                found.add(last[whose])
+    return found
 
 
 def _who(event: MatchEvent, reader: Reader) -> str:
     if event.actor is None:
         return _("KeQiao")
-    if event.side:
+    if event.side and event.verb not in _ABOUT_A_SIDE:
         side = Side(event.side)
         # A person's name is a contact: not for the other side, nor for a manager, before both met.
         if reader.contacts or reader.is_operator or side == reader.side:
@@ -1129,22 +1217,26 @@ def _who(event: MatchEvent, reader: Reader) -> str:
 def event_lines(match: Match, reader: Reader, events: Iterable[MatchEvent]) -> list[EventLine]:
     """Tell the history of a match, to a side without what concerns the managers alone."""
     hidden = reader.hidden(match)
+    told = list(events)
+    undone = _undone(told) if reader.side else set()
     lines = []
-    for event in events:
-        if reader.side and event.verb in _INTERNAL:
+    for event in told:
+        if not _is_told(event, match, reader):
             continue
         # A note of a frozen or replaced match comes from the other side's editing.
-        open_note = not reader.side or event.verb in (V.APPROVED, V.REJECTED, V.DECLINED)
+        open_note = not reader.side or (event.verb in _TOLD_NOTES and event.pk not in undone)
         if event.verb == V.HANDED_BACK and not reader.is_operator:
             open_note = False  # what tie somebody has is told to the operators alone
-        reasons = reason_labels(re.split(r"[,\s]+", event.reason)) if event.reason else []
+        what = event.get_verb_display()
+        if event.verb == V.VOIDED and not reader.is_operator:
+            what = _("the decision stands no more; another manager decides")
         lines.append(
             EventLine(
                 icon=_VERB_ICONS.get(V(event.verb), "circle-dashed"),
-                what=event.get_verb_display(),
+                what=what,
                 who=_who(event, reader),
                 when=event.created_at,
-                reasons=reasons,
+                reasons=_event_reasons(event, reader) if event.pk not in undone else [],
                 note=mask_names(event.note, *hidden) if open_note else "",
                 about=str(event.subject) if event.subject and not reader.side else "",
             )
@@ -1157,29 +1249,53 @@ def event_lines(match: Match, reader: Reader, events: Iterable[MatchEvent]) -> l
 
 @dataclass(frozen=True)
 class Opinion:
-    """What a manager wrote for both sides."""
+    """What a manager wrote for both sides. `earlier`: the first one's, where two approved."""
 
     text: str
     manager: User
     grade: StrOrPromise
     reasons: list[StrOrPromise]
     when: dt.datetime | None
+    earlier: tuple[Opinion, ...] = ()
+
+
+def standing_reviews(match: Match) -> list[Review]:
+    """Return the reviews by which a match was decided, the deciding one last; none while it is
+    not decided. `reviews` should be prefetched with managers."""
+    if match.status in (MatchStatus.SUGGESTED, MatchStatus.IN_REVIEW):
+        return []
+    done = sorted(
+        (one for one in match.reviews.all() if one.status == ReviewStatus.SUBMITTED),
+        key=lambda one: (one.closed_at is not None, one.closed_at, one.pk),
+    )
+    return [one for one in done if one.decision == done[-1].decision]
 
 
 def opinion_of(match: Match, reader: Reader) -> Opinion | None:
-    """Return the deciding manager's opinion; `reviews` should be prefetched with managers."""
-    done = [one for one in match.reviews.all() if one.status == ReviewStatus.SUBMITTED]
-    if not done or match.status in (MatchStatus.SUGGESTED, MatchStatus.IN_REVIEW):
-        return None
-    review = max(done, key=lambda one: (one.closed_at is not None, one.closed_at, one.pk))
-    profile = getattr(review.manager, "manager_profile", None)
-    return Opinion(
-        text=mask_names(review.comment, *reader.hidden(match)),
-        manager=review.manager,
-        grade=profile.get_grade_display() if profile else "",
-        reasons=reason_labels(review.reasons),
-        when=review.closed_at,
-    )
+    """Return the deciding manager's opinion, with the first one's where there were two."""
+    hidden = reader.hidden(match)
+    told = [
+        Opinion(
+            text=mask_names(review.comment, *hidden),
+            manager=review.manager,
+            grade=profile.get_grade_display() if profile else "",
+            reasons=reason_labels(review.reasons),
+            when=review.closed_at,
+        )
+        for review in standing_reviews(match)
+        for profile in [getattr(review.manager, "manager_profile", None)]
+    ]
+    return replace(told[-1], earlier=tuple(told[:-1])) if told else None
+
+
+def remarks_of(match: Match, reader: Reader) -> dict[str, list[str]]:
+    """Return what the deciding managers remarked on the lines of the grid, by line."""
+    hidden = reader.hidden(match)
+    found: dict[str, list[str]] = {}
+    for review in standing_reviews(match):
+        for key, text in review.remarks.items():
+            found.setdefault(key, []).append(mask_names(text, *hidden))
+    return found
 
 
 @dataclass(frozen=True)
@@ -1197,6 +1313,8 @@ class MatchCard:
     decline_reasons: list[StrOrPromise]
     side: str
     is_gone: bool
+    # What its status means for the side; see `matchmaking.answers.card_of`.
+    answer: Answer | None = None
 
     @property
     def my_answer(self) -> bool | None:
@@ -1240,7 +1358,7 @@ def match_card(match: Match, side: str) -> MatchCard:
         gap=worst_gap(rows),
         opinion=opinion_of(match, reader),
         answers={consent.side: consent.agreed for consent in consents},
-        decline_reasons=reason_labels(c.reason for c in consents if c.reason),
+        decline_reasons=decline_labels(c.reason for c in consents if c.reason),
         side=side,
         is_gone=is_gone(match),
     )

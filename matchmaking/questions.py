@@ -6,8 +6,9 @@ closed to it. So only lines that this side may read are offered.
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from django.utils.translation import gettext as _
@@ -157,14 +158,65 @@ def asked(match: Match, inquiry: Inquiry, hidden: Sequence[Organization] = ()) -
     ]
 
 
-def at_lines(
-    match: Match, inquiries: Iterable[Inquiry], hidden: Sequence[Organization] = ()
-) -> Mapping[str, list[Asked]]:
-    """Return all questions of a match by the line they are about, the earliest first."""
-    found: dict[str, list[Asked]] = {}
+@dataclass(frozen=True)
+class Objection:
+    """What a side said against an earlier rejection, for who decides anew."""
+
+    side: str
+    text: str
+    when: dt.datetime
+    status: str
+
+    @property
+    def of(self) -> str:
+        return str(Side(self.side).label)
+
+
+@dataclass(frozen=True)
+class Panel:
+    """What the sides were asked and said, for who decides a match."""
+
+    waiting: Inquiry | None
+    by_line: Mapping[str, Sequence[Asked]]
+    # About fields, and about lines that the present comparison has no more.
+    others: Sequence[Asked]
+    unanswered: bool
+    objections: Sequence[Objection]
+
+    def rows(self, rows: Iterable[presenting.GridRow]) -> list[presenting.GridRow]:
+        """Put the questions of each line beside it."""
+        return [replace(row, asked=tuple(self.by_line.get(row.key, ()))) for row in rows]
+
+
+def panel(match: Match, reader: presenting.Reader, keys: Iterable[str]) -> Panel:
+    """Return the questions and objections of a match for a manager or an operator; two queries.
+
+    `keys`: of the rows that the reader sees. All managers of a match read the answers, so that no
+    side is asked the same twice; who asked is not said.
+    """
+    hidden = reader.hidden(match)
+    inquiries = list(
+        Inquiry.objects.filter(review__match=match)
+        .exclude(status=InquiryStatus.CANCELLED)
+        .order_by("asked_at", "pk")
+    )
+    by_line: dict[str, list[Asked]] = {}
     for inquiry in inquiries:
-        if inquiry.status == InquiryStatus.CANCELLED:
-            continue
         for one in asked(match, inquiry, hidden):
-            found.setdefault(one.key, []).append(one)
-    return found
+            by_line.setdefault(one.key, []).append(one)
+    seen = set(keys)
+    return Panel(
+        waiting=next((one for one in inquiries if one.status == InquiryStatus.OPEN), None),
+        by_line=by_line,
+        others=[one for key, found in by_line.items() if key not in seen for one in found],
+        unanswered=any(one.status == InquiryStatus.EXPIRED for one in inquiries),
+        objections=[
+            Objection(
+                made.side,
+                presenting.mask_names(made.text, match.demand.owner, match.achievement.owner),
+                made.created_at,
+                made.status,
+            )
+            for made in match.appeals.all()
+        ],
+    )

@@ -22,15 +22,20 @@ from matchmaking.models import Match, MatchQuerySet, Review
 from matchmaking.workflow import Side
 
 PAGE_SIZE = 20
+# What `matchmaking.answers` reads of a match, beside the match itself.
+ANSWER_PARTS = (
+    "consents",
+    Prefetch("reviews", Review.objects.select_related("manager__manager_profile")),
+    "reviews__inquiries",
+    "appeals",
+    "feedback",
+)
 
 
 def for_lists(matches: QuerySet[Match]) -> MatchQuerySet:
-    """Load what `presenting.match_card` reads, in a fixed number of queries."""
+    """Load what `answers.card_of` reads, in a fixed number of queries."""
     assert isinstance(matches, MatchQuerySet)
-    return matches.with_listings().prefetch_related(
-        "consents",
-        Prefetch("reviews", Review.objects.select_related("manager__manager_profile")),
-    )
+    return matches.with_listings().prefetch_related(*ANSWER_PARTS)
 
 
 def get_match(user: User, number: str) -> Match:

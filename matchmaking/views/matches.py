@@ -10,7 +10,7 @@ from typing import Any
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
-from django.db.models import Count, Min, Q, QuerySet
+from django.db.models import Count, Min, Q, QuerySet, prefetch_related_objects
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -26,14 +26,16 @@ from accounts.workdays import add_working_days, working_days_left
 from catalog.disclosure import closed, stricter
 from catalog.models import Listing
 from catalog.permissions import can_edit
-from matchmaking import permissions, presenting
+from matchmaking import permissions, presenting, questions
+from matchmaking.answers import card_of, status_text
 from matchmaking.figures import PROMISED_DAYS
 from matchmaking.forms import ConsentForm
 from matchmaking.models import Consent, Match, MatchEvent, RankerVersion, index_model
-from matchmaking.navigation import awaiting_answer
+from matchmaking.navigation import asked_of, awaiting_answer
 from matchmaking.services.consents import answer
 from matchmaking.services.unmet import Progress, problem_text, unmet_text
 from matchmaking.views.gates import (
+    ANSWER_PARTS,
     PAGE_SIZE,
     for_lists,
     get_match,
@@ -60,12 +62,15 @@ TABS = {
 
 def _of_tab(matches: QuerySet[Match], tab: str, side: str) -> QuerySet[Match]:
     answered = Consent.objects.filter(side=side).values("match")
+    asked = asked_of(side)
     if tab == "answer":
-        return matches.filter(status=MatchStatus.APPROVED).exclude(pk__in=answered)
+        return matches.filter(
+            Q(status=MatchStatus.APPROVED) & ~Q(pk__in=answered) | Q(pk__in=asked)
+        )
     if tab == "waiting":
         return matches.filter(status=MatchStatus.APPROVED, pk__in=answered)
     if tab == "review":
-        return matches.filter(status__in=REVIEWING)
+        return matches.filter(status__in=REVIEWING).exclude(pk__in=asked)
     if tab == "introduced":
         return matches.filter(status=MatchStatus.INTRODUCED)
     return matches.filter(
@@ -83,12 +88,14 @@ def _tab_counts(matches: QuerySet[Match], side: str) -> dict[str, int]:
         .annotate(
             total=Count("pk", distinct=True),
             answered=Count("pk", filter=Q(consents__side=side), distinct=True),
+            asked=Count("pk", filter=Q(pk__in=asked_of(side)), distinct=True),
         )
-        .values_list("status", "is_touched", "total", "answered")
+        .values_list("status", "is_touched", "total", "answered", "asked")
     )
-    for status, touched, count, with_answer in rows:
+    for status, touched, count, with_answer, asked in rows:
         if status in REVIEWING:
-            counts["review"] += count
+            counts["review"] += count - asked
+            counts["answer"] += asked
         elif status == MatchStatus.APPROVED:
             counts["waiting"] += with_answer
             counts["answer"] += count - with_answer
@@ -316,7 +323,7 @@ def _listing_matches(request: UserRequest, kind: str, number: str) -> HttpRespon
         "counts": counts,
         "total": sum(counts.values()),
         "page": page,
-        "cards": [presenting.match_card(match, kind) for match in page],
+        "cards": [card_of(match, kind) for match in page],
         "engine": engine,
         "ways_on": _ways_on(listing) if engine.unmet and kind == Side.DEMAND else [],
         "steps": _progress(listing, engine, counts),
@@ -359,6 +366,7 @@ def _ranker_of(match: Match) -> RankerVersion | None:
 def evidence(match: Match, reader: presenting.Reader) -> dict[str, Any]:
     """Return what the templates of a match share: sides, grid, advice, pairs, terms, parts."""
     rows = presenting.grid_rows(match, reader)
+    panel = None if reader.side else questions.panel(match, reader, (row.key for row in rows))
     demand, achievement = presenting.both_sides(match, reader)
     parts = presenting.score_parts(match, reader)
     return {
@@ -367,7 +375,8 @@ def evidence(match: Match, reader: presenting.Reader) -> dict[str, Any]:
         "demand": demand,
         "achievement": achievement,
         "sides": [demand, achievement],
-        "grid": rows,
+        "grid": rows if panel is None else panel.rows(rows),
+        "asked": panel,
         "tally": presenting.tally(rows),
         "gap": presenting.worst_gap(rows),
         "advice": presenting.advice_lines(match, reader),
@@ -400,6 +409,16 @@ def match_detail(request: UserRequest, number: str) -> HttpResponse:
     # A withdrawn text is not shown to the other side any more.
     gone = presenting.is_gone(match) and bool(reader.side)
     context: dict[str, Any] = {"match": match, "reader": reader, "is_gone": gone}
+    if reader.side:
+        prefetch_related_objects([match], *ANSWER_PARTS)
+        context |= {
+            "answer": status_text(match, reader.side),
+            "has_questions": any(
+                one.side == reader.side
+                for review in match.reviews.all()
+                for one in review.inquiries.all()
+            ),
+        }
     if not gone:
         if reader.names:
             note_names(request.user, match, contacts=reader.contacts)
@@ -505,9 +524,7 @@ def my_answers(request: UserRequest) -> HttpResponse:
         request.user.memberships.filter(is_active=True).values_list("organization", flat=True)
     )
     cards = [
-        presenting.match_card(
-            match, Side.DEMAND if match.demand.owner_id in own else Side.ACHIEVEMENT
-        )
+        card_of(match, Side.DEMAND if match.demand.owner_id in own else Side.ACHIEVEMENT)
         for match in page
     ]
     sides = Counter(card.side for card in cards)
