@@ -1,7 +1,7 @@
 """What people are told of listings: their owners, who checks them, and operators.
 
-Owners read their own title; who checks a listing stays unnamed to them. Reviewers and operators
-read a number and a title without its owner's names.
+Owners read their own title; who checks a listing stays unnamed to them. Who checks it and
+operators read its number and its class.
 """
 
 from __future__ import annotations
@@ -20,7 +20,6 @@ from accounts.navigation import Role
 from accounts.notices import Kind, Notice, register
 from accounts.permissions import has_tie, is_certified_manager, writable_organizations
 from accounts.templatetags.kq import day
-from catalog.leaks import own_names
 from catalog.models import (
     Achievement,
     Attachment,
@@ -181,11 +180,8 @@ def import_finished(notification: Notification, known: Known) -> Notice | None:
 
 
 def blind_listing(listing: Listing) -> str:
-    """Return a title that names no organization, with its number."""
-    title = listing.title
-    for name in own_names(listing.owner):
-        title = title.replace(name, _("[name hidden]"))
-    return f"{listing.number} {title}"
+    """Return a number and a class: a title that nobody has checked may name anybody."""
+    return " · ".join(part for part in (listing.number, listing.industry_label()) if part)
 
 
 def _to_check(notification: Notification, known: Known) -> PublicationReview | None:

@@ -323,42 +323,61 @@ def introduced(notification: Notification, known: Known) -> Written:
 
 
 def declined(notification: Notification, known: Known) -> Written:
-    match = known.matches.get(notification.payload["match"])
-    if match is None or match.status != MatchStatus.DECLINED:
-        return None
-    for side in Side:
-        if known.side(match, side):
-            words = _words(match, side)
-            return Notice(
-                _("A match of “%(title)s” has ended") % words,
-                _("One side said no to %(number)s. Other matches go on.") % words,
-                match.get_absolute_url(),
-            )
-    if _approved_match(notification, known) is None:
-        return None
-    return Notice(
-        _("Declined: %(match)s") % {"match": blind_title(match)},
-        _("One side said no to %(number)s; the page says why.") % {"number": match.number},
-        match.get_absolute_url(),
+    return _ended(
+        notification,
+        known,
+        MatchStatus.DECLINED,
+        side=(
+            _("A match of “%(title)s” has ended"),
+            _("One side said no to %(number)s. Other matches go on."),
+        ),
+        manager=(
+            _("Declined: %(match)s"),
+            _("One side said no to %(number)s; the page says why."),
+        ),
     )
 
 
 def lapsed(notification: Notification, known: Known) -> Written:
-    approved = _approved_match(notification, known)
-    if approved is not None and approved.status == MatchStatus.LAPSED:
-        return Notice(
-            _("Lapsed: %(match)s") % {"match": blind_title(approved)},
-            _("Not both sides have answered %(number)s in time.") % {"number": approved.number},
-            approved.get_absolute_url(),
-        )
-    found = _own_match(notification, known)
-    if found is None or found[0].status != MatchStatus.LAPSED:
+    return _ended(
+        notification,
+        known,
+        MatchStatus.LAPSED,
+        side=(
+            _("A match of “%(title)s” has lapsed"),
+            _("Not both sides have answered %(number)s in time. Other matches go on."),
+        ),
+        manager=(
+            _("Lapsed: %(match)s"),
+            _("Not both sides of %(number)s have answered in time."),
+        ),
+    )
+
+
+def _ended(
+    notification: Notification,
+    known: Known,
+    status: MatchStatus,
+    *,
+    side: tuple[str, str],
+    manager: tuple[str, str],
+) -> Written:
+    """Tell a side, or the manager who approved the match (`payload` has their review)."""
+    match = known.matches.get(notification.payload["match"])
+    if match is None or match.status != status:
         return None
-    words = _words(*found)
+    if "side" in notification.payload:
+        if not known.side(match, notification.payload["side"]):
+            return None
+        words = _words(match, notification.payload["side"])
+        return Notice(side[0] % words, side[1] % words, match.get_absolute_url())
+    review = known.reviews.get(notification.payload["review"])
+    if review is None or review.manager_id != known.user.pk or not known.is_manager:
+        return None
     return Notice(
-        _("A match of “%(title)s” has lapsed") % words,
-        _("Not both sides have answered %(number)s in time. Other matches go on.") % words,
-        found[0].get_absolute_url(),
+        manager[0] % {"match": blind_title(match)},
+        manager[1] % {"number": match.number},
+        _review_url(match),
     )
 
 
