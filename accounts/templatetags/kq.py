@@ -170,8 +170,16 @@ def moment(value: dt.datetime | None) -> str:
 
 
 @register.simple_tag
-def clock(due_on: dt.date | None) -> SafeString | str:
-    """Show a deadline with the working days left: “还剩 3 个工作日（11 月 25 日前）”."""
+def clock(
+    due_on: dt.date | None, paused_on: dt.date | None = None, days_left: int | None = None
+) -> SafeString | str:
+    """Show a deadline with the working days left: “还剩 3 个工作日（11 月 25 日前）”.
+
+    One that stands still since `paused_on` shows since when, and the working days that are left
+    when it goes on.
+    """
+    if paused_on is not None:
+        return _paused(paused_on, max(days_left or 0, 1))
     if due_on is None:
         return ""
     today = timezone.localdate()
@@ -186,7 +194,8 @@ def clock(due_on: dt.date | None) -> SafeString | str:
         ) % {"count": late, "date": day(due_on)}
         return format_html('<span class="kq-st unmet">{}{}</span>', icon("alarm"), words)
     if due_on == today or left == 0:
-        words = _("Due today (%(date)s)") % {"date": day(due_on)}
+        # A day ends at midnight, and with it what was promised for it.
+        words = _("Due today by 24:00 (%(date)s)") % {"date": day(due_on)}
         return format_html('<span class="kq-st part">{}{}</span>', icon("alarm"), words)
     words = ngettext(
         "%(count)d working day left (by %(date)s)",
@@ -194,6 +203,15 @@ def clock(due_on: dt.date | None) -> SafeString | str:
         left,
     ) % {"count": left, "date": day(due_on)}
     return format_html('<span class="kq-clock">{}{}</span>', icon("alarm"), words)
+
+
+def _paused(since: dt.date, left: int) -> SafeString:
+    words = ngettext(
+        "Paused since %(date)s, %(count)d working day left",
+        "Paused since %(date)s, %(count)d working days left",
+        left,
+    ) % {"count": left, "date": day(since)}
+    return format_html('<span class="kq-clock">{}{}</span>', icon("player-pause"), words)
 
 
 @register.filter

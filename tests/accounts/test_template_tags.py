@@ -65,7 +65,7 @@ def today(monkeypatch):
     [
         (dt.date(2026, 11, 26), "kq-clock", "还剩 3 个工作日（11 月 26 日前）"),
         (dt.date(2026, 11, 30), "kq-clock", "还剩 5 个工作日（11 月 30 日前）"),
-        (dt.date(2026, 11, 23), "part", "今天到期（11 月 23 日）"),
+        (dt.date(2026, 11, 23), "part", "今天 24:00 前（11 月 23 日）"),
         (dt.date(2026, 11, 22), "unmet", "已超时 1 个工作日（应在 11 月 22 日前）"),
         (dt.date(2026, 11, 19), "unmet", "已超时 2 个工作日（应在 11 月 19 日前）"),
     ],
@@ -75,6 +75,16 @@ def test_a_clock_shows_the_date_and_the_working_days(today, due, tone, chinese):
         shown = draw("{% clock due %}", due=due).replace("\u00a0", " ")
     assert chinese in shown
     assert tone in shown
+
+
+def test_a_clock_that_stands_still_says_since_when_and_what_is_left(today):
+    since = dt.date(2026, 11, 18)
+    with override("zh-hans"):
+        shown = draw("{% clock None since 2 %}", since=since).replace("\u00a0", " ")
+        assert "自 11 月 18 日起暂停计时，还剩 2 个工作日" in shown
+    with override("en"):
+        # Whoever had nothing left still gets a day.
+        assert "Paused since 18 Nov, 1 working day left" in draw("{% clock None since 0 %}", since=since)
 
 
 def test_english_counts_one_day(today):
