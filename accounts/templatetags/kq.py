@@ -54,6 +54,8 @@ STATUS_LOOK: dict[str, tuple[str, str]] = {
     "referred": ("arrow-forward", "unk"),
     "no_response": ("clock-off", "part"),
     "cancelled": ("circle-minus", "unk"),
+    "reopened": ("refresh", "part"),
+    "void": ("ban", "unmet"),
     # organizations and managers
     "pending": ("clock", "part"),
     "verified": ("circle-check", "met"),
