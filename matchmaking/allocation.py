@@ -17,7 +17,8 @@ knows match i. Some pairs (i, j) are forbidden.
    (Burkard, Dell'Amico, Martello 2012, "Assignment Problems", chapter 6), by bisection over the
    values of e. Never at the price of less expertise in all than greedy assignment has, which gives
    each match in turn to whoever knows it best (`greedy`).
-4. The most expertise in all; then as few changes of manager as possible (`keep`); then the least
+4. The most expertise in all, less `inertia` for each change of manager where matches are given
+   anew; then as few changes as possible (`keep`); then the least
    sum over managers of a convex cost, so that reviews go where the desk is emptiest for its size:
    the k-th review of a desk costs k / capacity.
 
@@ -25,8 +26,8 @@ knows match i. Some pairs (i, j) are forbidden.
 the one before; scipy's `linear_sum_assignment` solves it (Crouse 2016, "On implementing 2D
 rectangular assignment algorithms"). The order of goals is in the costs: integers, each goal's unit
 larger than all that the next could add up to, and their sums below 2**53, so that nothing is lost
-to rounding. Where not every demand can have its share, which matches are served (2) is one more such
-problem, of three layers: a turn of a demand takes a match, a match takes a place at a desk.
+to rounding. Where not every demand can have its share, which matches are served (2) is one more
+such problem, of three layers: a turn of a demand takes a match, a match takes a place at a desk.
 
 **What is guaranteed.** 1, 2 and 4 exactly. 3 for the chosen set of matches: another set of the same
 demands might have a better worst one. Expertise in all is at least greedy's wherever greedy serves
@@ -77,6 +78,8 @@ class Question:
     turn: Ints
     # (n,): who has a match now, or `NOBODY`.
     keep: Ints = field(default_factory=lambda: np.empty(0, np.int64))
+    # How many hundredths a change of manager has to bring, of step 4's expertise in all.
+    inertia: int = 0
 
     def __post_init__(self) -> None:
         n, m = self.expertise.shape
@@ -91,7 +94,8 @@ class Question:
     @property
     def points(self) -> Ints:
         """Return the expertise in hundredths (n, m)."""
-        return np.rint(np.clip(self.expertise, 0, 1) * STEPS).astype(np.int64)
+        points: Ints = np.rint(np.clip(self.expertise, 0, 1) * STEPS).astype(np.int64)
+        return points
 
     @property
     def room(self) -> Ints:
@@ -220,7 +224,7 @@ def _by_turns(question: Question, able: Ints) -> Ints:
     cost[np.arange(k), n + len(column) + np.arange(k)] = 0
     cost[k + np.arange(n), np.arange(n)] = 0
     cost[k:, n : n + len(column)] = np.where(question.allowed[able][:, column], 0.0, np.inf)
-    rows, found = linear_sum_assignment(cost)
+    _rows, found = linear_sum_assignment(cost)
     return np.sort(found[:k][found[:k] < n])
 
 
@@ -247,7 +251,7 @@ def _assigned(question: Question, served: Flags, least: int = 0) -> Answer:
         kept = question.keep[rows]
         has = np.flatnonzero(kept != NOBODY)
         change[has, kept[has]] = 0
-    by_manager = (STEPS - points) * one_point + change * one_change
+    by_manager = (STEPS - points + question.inertia * change) * one_point + change * one_change
     may = question.allowed[rows] & (points >= least)
     cost = np.where(may[:, column], (by_manager[:, column] + filled).astype(np.float64), np.inf)
     found_rows, found = linear_sum_assignment(cost)

@@ -19,11 +19,22 @@ from django.db.models import QuerySet
 from redis.exceptions import RedisError
 
 from accounts.broker import send as send  # also the name by which services find it
+from accounts.models import ManagerProfile
+from catalog.services import publication
 from matchmaking.models import EmbeddingModel
 from matchmaking.retrieval.asking import pack
 from matchmaking.retrieval.encoders import Encoder, EncoderUnavailable, get_encoder
 from matchmaking.retrieval.vectors import vector_index
-from matchmaking.services import assignment, clocks, indexing, matching, rematching, training
+from matchmaking.services import (
+    assignment,
+    clocks,
+    indexing,
+    matching,
+    overturning,
+    planning,
+    rematching,
+    training,
+)
 from matchmaking.workflow import ModelState
 
 logger = logging.getLogger(__name__)
@@ -154,8 +165,28 @@ def forget(kind: str, ids: list[int]) -> None:
 
 @shared_task(base=Retrying)
 def assign() -> None:
-    """Give suggested matches to managers who have room."""
+    """Give whatever waits to managers who have room."""
     assignment.assign_matches()
+
+
+@shared_task(base=Retrying)
+def tidy_desks(user_ids: list[int] | None = None) -> None:
+    """Take from managers, or from all of them, what they may not hold: because of a tie, or as
+    they are certified no more. Then fill the desks."""
+    users = user_ids
+    if users is None:
+        users = list(ManagerProfile.objects.values_list("user", flat=True))
+    overturning.void_conflicted(users)
+    overturning.release_reviews(users)
+    publication.void_publications(users)
+    publication.release_publications(users)
+    assignment.assign_matches()
+
+
+@shared_task(base=Retrying)
+def plan_assignment(pk: int) -> None:
+    """Work out what a re-assignment would do."""
+    planning.work_out(pk)
 
 
 @shared_task
@@ -235,6 +266,9 @@ def sweep() -> None:
     for pk in matching.unexplained(limit=SWEEP_BATCHES):
         if _claim(f"explain:{pk}", 60):
             send(explain_demand, pk)
+    for pk in planning.unfinished():
+        if _claim(f"plan:{pk}", 60):
+            send(plan_assignment, pk)
     send(assign)
 
 

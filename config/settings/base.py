@@ -474,6 +474,12 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": crontab(minute=20, hour=3, day_of_week="sunday"),
         "options": {"expires": 6 * 3600},
     },
+    # A change of a manager is acted on at once; this finds what a lost message leaves.
+    "desks": {
+        "task": "matchmaking.tasks.tidy_desks",
+        "schedule": 1800.0,
+        "options": {"expires": 600},
+    },
     "clocks": {
         "task": "matchmaking.tasks.run_clocks",
         "schedule": 600.0,

@@ -22,7 +22,6 @@ from django.db.models import (
     F,
     IntegerField,
     OuterRef,
-    QuerySet,
     Subquery,
     Value,
     When,
@@ -41,7 +40,7 @@ from catalog.services.publication import (
     barred_from,
     waiting_publications,
 )
-from matchmaking.models import Match, MatchEvent, Review
+from matchmaking.models import Match, MatchEvent, MatchQuerySet, Review
 from matchmaking.permissions import ConflictOfInterest, has_conflict
 from matchmaking.services.desks import Board, Case, Desk, all_desks, loads
 from matchmaking.services.escalation import escalate
@@ -102,19 +101,17 @@ def _at_once(desks: Sequence[Desk]) -> int:
 # --- What waits -----------------------------------------------------------------------------------
 
 
-def waiting_matches() -> QuerySet[Match]:
+def waiting_matches() -> MatchQuerySet:
     """Return the matches that wait for a manager to be found.
 
     Without those that the operators were asked to take after two managers stayed silent.
     """
-    suggested = Match.objects.filter(status=MatchStatus.SUGGESTED)
-    return (suggested | Match.objects.awaiting_second()).filter(is_frozen=False).exclude(
-        escalation=Escalation.NO_RESPONSE
-    )
+    rows = Match.objects.filter(status=MatchStatus.SUGGESTED) | Match.objects.awaiting_second()
+    return rows.filter(is_frozen=False).exclude(escalation=Escalation.NO_RESPONSE)
 
 
 def waiting_cases(limit: int, without: Collection[tuple[bool, int]] = ()) -> list[Case]:
-    """Return what waits, in the order of the queue, `limit` at most: a dozen queries for any number.
+    """Return what waits, in the order of the queue, `limit` at most. A dozen queries.
 
     `without`: (is publication, key) of those to leave out.
     """
@@ -139,7 +136,7 @@ def waiting_cases(limit: int, without: Collection[tuple[bool, int]] = ()) -> lis
     return cases[:limit]
 
 
-def _demands_best(matches: QuerySet[Match], limit: int) -> list[Case]:
+def _demands_best(matches: MatchQuerySet, limit: int) -> list[Case]:
     """Return every demand's next matches, its best first, the demands that wait longest first.
 
     A demand has more of them in the list than it may have in review: nobody may be free for the
@@ -187,7 +184,7 @@ FIELDS = (
 
 
 def match_cases(
-    matches: QuerySet[Match], *, turn: int | None = None, share: int | None = None
+    matches: MatchQuerySet, *, turn: int | None = None, share: int | None = None
 ) -> Iterator[Case]:
     """Yield the cases of matches, in their order, with who has had them: two queries.
 
@@ -196,13 +193,7 @@ def match_cases(
     """
     names = FIELDS if share is None else (*FIELDS, "busy")
     rows = list(matches.with_worth().values(*names))
-    tried: dict[int, set[int]] = defaultdict(set)
-    # Handed back, referred, decided or not answered; a cancelled one was no word of the manager's.
-    held = Review.objects.filter(match__in=[row["pk"] for row in rows]).exclude(
-        status=ReviewStatus.CANCELLED
-    )
-    for pk, user in held.values_list("match", "manager"):
-        tried[pk].add(user)
+    tried = had([row["pk"] for row in rows])
     for row in rows:
         left = 1 if share is None else share - row["busy"]
         yield Case(
@@ -279,13 +270,13 @@ def _give_matches(board: Board, pairs: Sequence[tuple[int, int]]) -> int:
     profiles = hold_profiles({board.desks[column].profile.pk for _row, column in pairs})
     users = [profile.user_id for profile in profiles.values()]
     load, tied = loads(users), ties(users)
-    had = _had(held)
+    barred = had(held)
     busy = _busy({board.cases[row].listings[0] for row, _column in pairs})
     openings = []
     for pk, (row, column) in keys.items():
         case, desk = board.cases[row], board.desks[column]
         match, profile = held.get(pk), profiles.get(desk.profile.pk)
-        if match is None or profile is None or profile.user_id in had[pk]:
+        if match is None or profile is None or profile.user_id in barred[pk]:
             continue
         if load[profile.user_id] >= profile.capacity:
             continue
@@ -302,11 +293,11 @@ def _give_matches(board: Board, pairs: Sequence[tuple[int, int]]) -> int:
     return len(open_reviews(openings))
 
 
-def hold_waiting(keys: Iterable[int]) -> dict[int, Match]:
-    """Lock those of some matches that still wait for a manager, by their key.
+def hold_matches(keys: Iterable[int]) -> dict[int, Match]:
+    """Lock those of some matches that can be with a manager, by key; without what others hold.
 
     One run writes at a time, so that two do not give one demand twice its share, nor wait for each
-    other's desks. What somebody else holds is left out.
+    other's desks.
     """
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(hashtext('matchmaking.assignment'))")
@@ -320,7 +311,12 @@ def hold_waiting(keys: Iterable[int]) -> dict[int, Match]:
         .only("status", "demand", "achievement", "due_on", "escalation", "escalated_at")
         .order_by("pk")
     )
-    held = {match.pk: match for match in rows}
+    return {match.pk: match for match in rows}
+
+
+def hold_waiting(keys: Iterable[int]) -> dict[int, Match]:
+    """Lock those of some matches that still wait for a manager, by their key."""
+    held = hold_matches(keys)
     # Read after the lock: a review may have been opened while we waited for it.
     open_ones = Review.objects.open().filter(match__in=held).values_list("match", flat=True)
     for pk in set(open_ones):
@@ -340,10 +336,15 @@ def hold_profiles(keys: Iterable[int]) -> dict[int, ManagerProfile]:
     return {profile.pk: profile for profile in rows}
 
 
-def _had(matches: Iterable[int]) -> dict[int, set[int]]:
-    """Return by match who has had it."""
+def had(matches: Iterable[int]) -> dict[int, set[int]]:
+    """Return by match who has handed it back, referred, decided or not answered.
+
+    A review that was cancelled was no word of its manager's.
+    """
     found: dict[int, set[int]] = defaultdict(set)
-    rows = Review.objects.filter(match__in=list(matches)).exclude(status=ReviewStatus.CANCELLED)
+    rows = Review.objects.filter(match__in=list(matches)).exclude(
+        status__in=(ReviewStatus.CANCELLED, ReviewStatus.ASSIGNED, ReviewStatus.ACCEPTED)
+    )
     for match, manager in rows.values_list("match", "manager"):
         found[match].add(manager)
     return found
@@ -364,7 +365,7 @@ def _escalate_hopeless(board: Board, limit: int) -> int:
     """
     turns: Counter[tuple[str, int]] = Counter()
     asked = 0
-    may = board.allowed.any(axis=1)
+    may = board.allowed.any(axis=1).tolist()
     for row, case in enumerate(board.cases):
         turns[case.group] += 1
         if may[row] or case.is_publication or case.is_escalated:

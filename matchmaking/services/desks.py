@@ -153,7 +153,6 @@ class Board:
                 self.tied[row, tied_to.get(owner, [])] = True
             self.tried[row, [place[user] for user in case.tried if user in place]] = True
         self.present: Flags = np.array([desk.is_present for desk in desks], np.bool_)
-        self.room = np.array([desk.room for desk in desks], np.int64)
 
     @cached_property
     def expertise(self) -> Matrix:
@@ -161,17 +160,19 @@ class Board:
 
     @property
     def allowed(self) -> Flags:
-        return ~self.tied & ~self.tried & self.present
+        free: Flags = ~self.tied & ~self.tried & self.present
+        return free
 
     def hindered(self, row: int) -> dict[str, int]:
         """Return how many managers cannot take a case, by reason; each is counted once."""
         tied, tried = self.tied[row], self.tried[row] & ~self.tied[row]
         away = ~self.present & ~tied & ~tried
-        full = (self.room <= 0) & self.present & ~tied & ~tried
+        room = np.array([desk.room for desk in self.desks], np.int64)
+        full = (room <= 0) & self.present & ~tied & ~tried
         counts = {"tie": tied, "tried": tried, "away": away, "full": full}
         return {why: int(flags.sum()) for why, flags in counts.items() if flags.any()}
 
-    def question(self) -> Question:
+    def question(self, inertia: int = 0) -> Question:
         """Return the assignment problem of the board, in the order of its cases."""
         from matchmaking.allocation import NOBODY, Question
 
@@ -180,7 +181,7 @@ class Board:
         first = {case.group: case for case in reversed(self.cases)}
         place = {desk.user_id: column for column, desk in enumerate(self.desks)}
         holders = [place.get(case.holder or 0, NOBODY) for case in self.cases]
-        # Who is away keeps what they have as little as they get more.
+        # Whoever is away has no room, whatever is taken from them.
         capacity = [desk.load + desk.room for desk in self.desks]
         return Question(
             expertise=self.expertise,
@@ -191,13 +192,14 @@ class Board:
             share=np.array([first[group].share for group in groups], np.int64),
             turn=np.array([first[group].turn for group in groups], np.int64),
             keep=np.array(holders, np.int64),
+            inertia=inertia,
         )
 
-    def solve(self) -> Answer:
+    def solve(self, inertia: int = 0) -> Answer:
         """Return who gets what. Loads scipy: for workers, not for processes that serve pages."""
         from matchmaking.allocation import allocate
 
-        return allocate(self.question())
+        return allocate(self.question(inertia))
 
     def because(self, row: int, column: int) -> dict[str, Any]:
         """Return why this manager gets this case, to be stored and told later."""

@@ -46,7 +46,7 @@ NEIGHBOUR = 0.5
 NEAR = 0.5
 PRIOR = 4
 GRADES = {ManagerGrade.SENIOR: 1.0, ManagerGrade.INTERMEDIATE: 0.6, ManagerGrade.JUNIOR: 0.2}
-# The last so many decisions say where a manager works now; and so many managers a run looks at anew.
+# The last so many decisions say where a manager works now. A run looks at so many managers anew.
 DECISIONS, MANAGERS = 100, 25
 
 Matrix = NDArray[np.float32]
@@ -161,10 +161,10 @@ def pair_vectors(listings: Sequence[tuple[int | None, int | None]], model_id: in
     dimension = EmbeddingModel.objects.values_list("dimension", flat=True).get(pk=model_id)
     result = np.zeros((len(listings), dimension), np.float32)
     for side, kind in enumerate(("demand", "achievement")):
-        ids = sorted({pair[side] for pair in listings if pair[side] is not None})
+        ids = sorted({pk for pair in listings if (pk := pair[side]) is not None})
         if not ids:
             continue
-        windows = vector_index(kind, model_id).fetch([pk for pk in ids if pk is not None])
+        windows = vector_index(kind, model_id).fetch(ids)
         if not len(windows.listings):
             continue
         rows = centred(windows.vectors, windows.languages, load_centres(kind, model_id))
@@ -180,7 +180,8 @@ def pair_vectors(listings: Sequence[tuple[int | None, int | None]], model_id: in
 
 def _unit(rows: Vectors) -> Vectors:
     lengths = np.linalg.norm(rows, axis=1, keepdims=True)
-    return np.divide(rows, lengths, out=np.zeros_like(rows), where=lengths > 1e-6)
+    result: Vectors = np.divide(rows, lengths, out=np.zeros_like(rows), where=lengths > 1e-6)
+    return result
 
 
 def refresh_vectors(desks: Sequence[Desk]) -> int:

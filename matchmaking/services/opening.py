@@ -35,13 +35,13 @@ def open_reviews(openings: Sequence[Opening]) -> list[Review]:
         return []
     by_match = {opening.match.pk: opening for opening in openings}
     decided = Review.objects.filter(match__in=by_match, status=ReviewStatus.SUBMITTED)
-    for match, manager in decided.values_list("match", "manager"):
-        if by_match[match].profile.user_id == manager:
+    for pk, manager in decided.values_list("match", "manager"):
+        if by_match[pk].profile.user_id == manager:
             raise ConflictOfInterest
     now = timezone.now()
     due_on = add_working_days(timezone.localdate(), settings.REVIEW_WORKING_DAYS)
     events = []
-    for match, _profile, _because in openings:
+    for match, profile, _because in openings:
         before = match.status
         if match.status != MatchStatus.IN_REVIEW:
             match.move_to(MatchStatus.IN_REVIEW)
@@ -49,7 +49,11 @@ def open_reviews(openings: Sequence[Opening]) -> list[Review]:
         match.escalated_at, match.escalation = None, ""
         events.append(
             MatchEvent(
-                match=match, verb=MatchEvent.Verb.ASSIGNED, before=before, after=match.status
+                match=match,
+                verb=MatchEvent.Verb.ASSIGNED,
+                before=before,
+                after=match.status,
+                subject=profile.user,
             )
         )
     reviews = Review.objects.bulk_create(

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from accounts.models import ManagerProfile, User
 from accounts.permissions import is_certified_manager
-from accounts.workdays import add_working_days
 from matchmaking.models import Match, MatchEvent, Review
 from matchmaking.permissions import ConflictOfInterest, has_conflict
-from matchmaking.services import telling
 from matchmaking.services.inquiries import cancel_inquiries
+from matchmaking.services.opening import Opening, open_reviews
 from matchmaking.workflow import Decision, IllegalMove, MatchStatus, ReviewStatus
 
 
@@ -84,22 +82,7 @@ def open_review(*, match: Match, profile: ManagerProfile, because: dict[str, obj
 
     Raises `ConflictOfInterest` for a manager who has decided it: the second opinion is another's.
     """
-    if Review.objects.filter(
-        match=match, manager=profile.user_id, status=ReviewStatus.SUBMITTED
-    ).exists():
-        raise ConflictOfInterest
-    due_on = add_working_days(timezone.localdate(), settings.REVIEW_WORKING_DAYS)
-    review = Review.objects.create(
-        match=match, manager=profile.user, due_on=due_on, assigned_because=because
-    )
-    before = match.status
-    if match.status == MatchStatus.SUGGESTED:
-        match.move_to(MatchStatus.IN_REVIEW)
-    match.due_on, match.updated_at = due_on, timezone.now()
-    match.escalated_at, match.escalation = None, ""
-    match.save(update_fields=("status", "due_on", "updated_at", "escalated_at", "escalation"))
-    log(match, MatchEvent.Verb.ASSIGNED, None, before=before, subject=profile.user)
-    telling.assigned(review)
+    [review] = open_reviews([Opening(match, profile, because)])
     return review
 
 

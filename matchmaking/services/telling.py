@@ -15,16 +15,6 @@ from matchmaking.models import Match, Review
 from matchmaking.workflow import Decision, Side
 
 
-def assigned(review: Review) -> None:
-    """Tell a manager that a match is on their desk."""
-    notify(
-        kind="review.assigned",
-        user=review.manager,
-        key=f"review.assigned:{review.pk}",
-        payload={"review": review.pk},
-    )
-
-
 def taken(review: Review, why: str) -> None:
     """Tell a manager that a match is on their desk no more, and why: "no_response", "conflict",
     "suspended", "reassigned" or "reopened"."""
