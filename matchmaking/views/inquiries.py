@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.conf import settings
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.http import Http404, HttpResponse
@@ -88,6 +89,7 @@ def _ask_page(
         "waiting": waiting,
         "asked": questions.asked(match, waiting) if waiting else [],
         "left": questions.MOST_INQUIRIES - len(earlier),
+        "term": settings.INQUIRY_WORKING_DAYS,
         "is_accepted": accepted,
         "is_open": accepted and match.status == MatchStatus.IN_REVIEW,
     }
