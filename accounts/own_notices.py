@@ -20,10 +20,13 @@ from accounts.models import (
     MembershipRole,
     Organization,
     OrganizationStatus,
+    Renewal,
+    RenewalStatus,
     User,
 )
 from accounts.navigation import Role
 from accounts.notices import Kind, Notice, register
+from accounts.templatetags.kq import day
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,7 @@ class Known:
     evidence: dict[int, Evidence]
     # The reader's own, whatever a payload names.
     profile: ManagerProfile | None
+    renewals: dict[int, Renewal]
 
 
 def load(user: User, notifications: Sequence[Notification]) -> Known:
@@ -47,20 +51,21 @@ def load(user: User, notifications: Sequence[Notification]) -> Known:
 
     changes = CodeChange.objects.in_bulk(named("change")) if named("change") else {}
     evidence = Evidence.objects.in_bulk(named("evidence")) if named("evidence") else {}
+    renewals = Renewal.objects.in_bulk(named("renewal")) if named("renewal") else {}
     wanted = named("organization")
     wanted |= {change.organization_id for change in changes.values()}
-    wanted |= {file.organization_id for file in evidence.values()}
+    wanted |= {file.organization_id for file in evidence.values() if file.organization_id}
     members = Membership.objects.active().filter(user=user, organization__in=wanted)
     memberships = list(members.select_related("organization")) if wanted else []
-    profile = None
-    if named("profile"):
-        profile = ManagerProfile.objects.filter(user=user).first()
+    certified = bool(named("profile")) or any(file.profile_id for file in evidence.values())
+    profile = ManagerProfile.objects.filter(user=user).first() if certified else None
     return Known(
         organizations={row.organization_id: row.organization for row in memberships},
         owned={row.organization_id for row in memberships if row.role == MembershipRole.OWNER},
         changes=changes,
         evidence=evidence,
         profile=profile,
+        renewals=renewals,
     )
 
 
@@ -119,22 +124,31 @@ def code_decided(notification: Notification, known: Known) -> Notice | None:
 
 def evidence_refused(notification: Notification, known: Known) -> Notice | None:
     file = known.evidence.get(notification.payload["evidence"])
-    if file is None or file.organization_id not in known.owned or file.removed_at is None:
+    if file is None or file.removed_at is None:
+        return None
+    if file.organization_id in known.owned:
+        url = reverse("organization_verification", args=[file.organization_id])
+    elif known.profile is not None and file.profile_id == known.profile.pk:
+        url = reverse("manager_apply")
+    else:
         return None
     return Notice(
         _("A virus was found in “%(file)s”") % {"file": file.name},
-        _("The file was deleted. Upload a clean one, so that the verification can go on."),
-        reverse("organization_verification", args=[file.organization_id]),
+        _("The file was deleted. Upload a clean one, so that the check can go on."),
+        url,
     )
 
 
+# --- To technology managers -----------------------------------------------------------------------
+
+
 def _profile(
-    notification: Notification, known: Known, status: ManagerStatus
+    notification: Notification, known: Known, *status: ManagerStatus
 ) -> ManagerProfile | None:
     profile = known.profile
     if profile is None or profile.pk != notification.payload["profile"]:
         return None
-    return profile if profile.status == status else None
+    return profile if profile.status in status else None
 
 
 def certified(notification: Notification, known: Known) -> Notice | None:
@@ -142,8 +156,11 @@ def certified(notification: Notification, known: Known) -> Notice | None:
     if profile is None:
         return None
     return Notice(
-        _("Certified as %(grade)s technology manager") % {"grade": profile.get_grade_display()},
-        _("Matches to review now come to the workbench."),
+        _("Certified as technology manager: %(grade)s") % {"grade": profile.get_grade_display()},
+        _("Valid until %(day)s. Matches to review come to the workbench.")
+        % {"day": day(profile.valid_until)}
+        if profile.valid_until
+        else _("Matches to review come to the workbench."),
         reverse("workbench"),
     )
 
@@ -152,22 +169,56 @@ def suspended(notification: Notification, known: Known) -> Notice | None:
     profile = _profile(notification, known, ManagerStatus.SUSPENDED)
     if profile is None:
         return None
+    reason = {"reason": profile.status_reason}
+    if profile.certified_at is None:
+        return Notice(
+            _("The application as technology manager was turned down"),
+            _("Reason: %(reason)s") % reason,
+            reverse("manager_apply"),
+        )
     return Notice(
         _("The certification as technology manager is suspended"),
-        _("No new matches come, and open reviews have gone to colleagues."),
+        _("Open reviews go to colleagues. Reason: %(reason)s") % reason,
         reverse("manager_apply"),
     )
 
 
 def expiring(notification: Notification, known: Known) -> Notice | None:
-    profile = _profile(notification, known, ManagerStatus.CERTIFIED)
-    if profile is None:
+    profile = _profile(notification, known, ManagerStatus.CERTIFIED, ManagerStatus.EXPIRED)
+    if profile is None or str(profile.valid_until) != notification.payload["valid_until"]:
         return None
+    until = {"day": day(profile.valid_until)}
+    if profile.status == ManagerStatus.EXPIRED:
+        return Notice(
+            _("The technology manager's certificate ran out on %(day)s") % until,
+            _("Open reviews went to colleagues. They come again once a newer one is checked."),
+            reverse("manager_apply"),
+        )
     return Notice(
-        _("The certification as technology manager runs out soon"),
-        _("Hand in the renewal in time, or no more matches come after that day."),
-        reverse("settings_profile"),
+        _("The technology manager's certificate runs out on %(day)s") % until,
+        _("Without a newer one, open reviews go to colleagues after that day."),
+        reverse("manager_apply"),
     )
+
+
+def renewed(notification: Notification, known: Known) -> Notice | None:
+    profile = known.profile
+    renewal = known.renewals.get(notification.payload["renewal"])
+    if profile is None or renewal is None or renewal.profile_id != profile.pk:
+        return None
+    if renewal.status == RenewalStatus.CONFIRMED:
+        return Notice(
+            _("The newer certificate is confirmed"),
+            _("It holds until %(day)s.") % {"day": day(renewal.valid_until)},
+            reverse("manager_apply"),
+        )
+    if renewal.status == RenewalStatus.REFUSED:
+        return Notice(
+            _("The newer certificate was not confirmed"),
+            _("The one so far still counts. Reason: %(reason)s") % {"reason": renewal.answer},
+            reverse("manager_apply"),
+        )
+    return None
 
 
 def connect() -> None:
@@ -208,15 +259,9 @@ def connect() -> None:
             now,
             evidence_refused,
         ),
-        ("manager.certified", gettext_lazy("Certified as manager"), manager, info, now, certified),
-        (
-            "manager.suspended",
-            gettext_lazy("Certification suspended"),
-            manager,
-            info,
-            now,
-            suspended,
-        ),
-        ("manager.expiring", gettext_lazy("Certification runs out"), manager, todo, now, expiring),
+        ("manager.certified", gettext_lazy("Certified"), manager, info, now, certified),
+        ("manager.suspended", gettext_lazy("Suspended"), manager, info, now, suspended),
+        ("manager.expiring", gettext_lazy("Certificate runs out"), manager, todo, now, expiring),
+        ("manager.renewal", gettext_lazy("Newer certificate checked"), manager, info, now, renewed),
     ):
         register(Kind(code, label, role, group, mail, load, write))

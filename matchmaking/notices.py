@@ -238,7 +238,7 @@ def taken(notification: Notification, known: Known) -> Written:
     words = _words(*found)
     return Notice(
         _("A technology manager looks at the matches of “%(title)s”") % words,
-        _("The answer comes here and by mail."),
+        _("The answer comes here."),
         reverse(f"{found[1]}_matches", args=[words["listing"]]),
     )
 
