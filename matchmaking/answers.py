@@ -161,7 +161,13 @@ def _with_managers(match: Match, side: str) -> Answer:
         first = _("The system found it; a technology manager of the field gets it next.")
         if match.status == MatchStatus.IN_REVIEW:
             first = _("A technology manager looks at it.")
+            if match.needs_second:
+                first = _("Two technology managers look at it, one after the other.")
         return Answer(first, told)
+    if match.needs_second:
+        # The same before and after the first of them has decided: that is theirs to tell.
+        first = _("Two technology managers look at it, one after the other.")
+        return Answer(first, told, by=by)
     if review.status == ReviewStatus.ASSIGNED:
         return Answer(_("A technology manager has got it to look at."), told, by=by)
     return Answer(_("A technology manager has taken it on."), told, by=by)

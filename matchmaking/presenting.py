@@ -688,6 +688,8 @@ class GridRow:
     key: str = ""
     # What a manager asked about it, with the answers.
     asked: tuple[Asked, ...] = ()
+    # What the deciding managers said of it.
+    remarks: tuple[str, ...] = ()
 
 
 def grid_rows(match: Match, reader: Reader) -> list[GridRow]:
@@ -1288,14 +1290,19 @@ def opinion_of(match: Match, reader: Reader) -> Opinion | None:
     return replace(told[-1], earlier=tuple(told[:-1])) if told else None
 
 
-def remarks_of(match: Match, reader: Reader) -> dict[str, list[str]]:
-    """Return what the deciding managers remarked on the lines of the grid, by line."""
+def with_remarks(match: Match, rows: Sequence[GridRow], reader: Reader) -> list[GridRow]:
+    """Put beside the lines of the grid what the deciding managers remarked on them.
+
+    Nothing beside a line that is closed to the reader: the remark is about what it says.
+    """
     hidden = reader.hidden(match)
     found: dict[str, list[str]] = {}
     for review in standing_reviews(match):
         for key, text in review.remarks.items():
             found.setdefault(key, []).append(mask_names(text, *hidden))
-    return found
+    return [
+        row if row.closed else replace(row, remarks=tuple(found.get(row.key, ()))) for row in rows
+    ]
 
 
 @dataclass(frozen=True)
@@ -1367,25 +1374,49 @@ def match_card(match: Match, side: str) -> MatchCard:
 # --- Why a manager ----------------------------------------------------------------------------
 
 
-def assigned_because(review: Review) -> str:
-    """Tell why this manager got the match, from what the assignment stored."""
+def assigned_because(review: Review, names: Mapping[int, str] | None = None) -> str:
+    """Tell why this manager got the match, from what the assignment stored.
+
+    `names` of the people who referred or reassigned, by key; without it they are looked up.
+    """
     facts = review.assigned_because
-    if by := facts.get("referred_by") or facts.get("reassigned_by"):
-        name = User.objects.filter(pk=by).values_list("name", flat=True).first() or ""
-        if "reassigned_by" in facts:
-            return _("reassigned by the operator %(name)s") % {"name": name}
-        text = _("referred by %(name)s") % {"name": name}
-        if not facts.get("note"):
-            return text
-        owners = (review.match.demand.owner, review.match.achievement.owner)
-        return f"{text}: {mask_names(facts['note'], *owners)}"
+    by = facts.get("referred_by") or facts.get("reassigned_by")
+    if by is None:
+        return because_text(facts)
+    if names is None:
+        names = dict(User.objects.filter(pk=by).values_list("pk", "name"))
+    name = names.get(by, "")
+    if "reassigned_by" in facts:
+        text = _("reassigned by the operator %(name)s") % {"name": name}
+        # Of a re-assignment in bulk the choice itself was the platform's.
+        return _("%(who)s; %(why)s") % {"who": text, "why": because_text(facts)} if (
+            "classes" in facts
+        ) else text
+    text = _("referred by %(name)s") % {"name": name}
+    if not facts.get("note"):
+        return text
+    owners = (review.match.demand.owner, review.match.achievement.owner)
+    return f"{text}: {mask_names(facts['note'], *owners)}"
+
+
+def because_text(facts: Mapping[str, Any]) -> str:
+    """Put in a sentence why a manager was chosen: see `services.desks.Board.because`."""
     said = []
     classes = [name for code in facts.get("classes", ()) if (name := industry_name(code))]
     if classes:
         said.append(_("works in %(classes)s") % {"classes": _(", ").join(classes)})
     if facts.get("region"):
         said.append(_("works in this region"))
-    if facts.get("decided"):
+    if facts.get("similar"):
+        said.append(
+            ngettext(
+                "has decided %(count)d match of this industry",
+                "has decided %(count)d matches of this industry",
+                facts["similar"],
+            )
+            % {"count": facts["similar"]}
+        )
+    elif facts.get("decided"):
         said.append(
             ngettext(
                 "%(count)d match decided so far",
@@ -1401,3 +1432,24 @@ def assigned_because(review: Review) -> str:
         )
     said.append(_("no tie to either side"))
     return _("; ").join(said)
+
+
+def hindered_text(counts: Mapping[str, int]) -> str:
+    """Say why managers cannot take a match, in numbers: see `services.desks.Board.hindered`."""
+    said = []
+    if count := counts.get("tie"):
+        said.append(
+            ngettext("%(count)d has a tie", "%(count)d have a tie", count) % {"count": count}
+        )
+    if count := counts.get("tried"):
+        said.append(
+            ngettext("%(count)d has had it before", "%(count)d have had it before", count)
+            % {"count": count}
+        )
+    if count := counts.get("away"):
+        said.append(ngettext("%(count)d is away", "%(count)d are away", count) % {"count": count})
+    if count := counts.get("full"):
+        said.append(
+            ngettext("%(count)d has no room", "%(count)d have no room", count) % {"count": count}
+        )
+    return _(", ").join(said)

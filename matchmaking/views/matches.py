@@ -365,6 +365,8 @@ def _ranker_of(match: Match) -> RankerVersion | None:
 
 def evidence(match: Match, reader: presenting.Reader) -> dict[str, Any]:
     """Return what the templates of a match share: sides, grid, advice, pairs, terms, parts."""
+    if match.decided_at is not None:
+        prefetch_related_objects([match], "reviews__manager__manager_profile")
     rows = presenting.grid_rows(match, reader)
     panel = None if reader.side else questions.panel(match, reader, (row.key for row in rows))
     demand, achievement = presenting.both_sides(match, reader)
@@ -375,7 +377,7 @@ def evidence(match: Match, reader: presenting.Reader) -> dict[str, Any]:
         "demand": demand,
         "achievement": achievement,
         "sides": [demand, achievement],
-        "grid": rows if panel is None else panel.rows(rows),
+        "grid": presenting.with_remarks(match, rows if panel is None else panel.rows(rows), reader),
         "asked": panel,
         "tally": presenting.tally(rows),
         "gap": presenting.worst_gap(rows),
