@@ -1,10 +1,12 @@
 """What every test may rely on: real PostgreSQL and Valkey of its own, and no network beyond."""
 
+import datetime as dt
 import os
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -157,6 +159,39 @@ def _empty_cache(embedded_services: dict[str, str]) -> Iterator[None]:
     yield
     cache.clear()
     snapshot.clear()
+
+
+# --- Time -----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
+    """The time, which a test sets and moves by itself; also the one that new rows are stamped with.
+
+    It begins at ten on a Wednesday morning without a holiday near.
+    """
+    from django.apps import apps
+    from django.utils import timezone
+
+    real = timezone.now
+    state = SimpleNamespace(now=real())
+
+    def at(text: str) -> None:
+        state.now = timezone.make_aware(dt.datetime.fromisoformat(text))
+
+    def on(day: str, hour: int = 10) -> None:
+        at(f"{day} {hour:02}:00")
+
+    def move(**by: float) -> None:
+        state.now += dt.timedelta(**by)
+
+    monkeypatch.setattr("django.utils.timezone.now", lambda: state.now)
+    for model in apps.get_models():
+        for field in model._meta.fields:
+            if field.default is real:
+                monkeypatch.setattr(field, "_get_default", lambda: state.now)
+    on("2026-11-25")
+    return SimpleNamespace(at=at, on=on, move=move)
 
 
 # --- No network ---------------------------------------------------------------------------------

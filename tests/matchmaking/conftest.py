@@ -1,11 +1,6 @@
 """What tests of the engine share: the fake encoder, and tasks that run at once."""
 
-import datetime as dt
-from types import SimpleNamespace
-
 import pytest
-from django.apps import apps
-from django.utils import timezone
 
 from tests.fakes import FakeEncoder
 
@@ -45,30 +40,3 @@ def deaf():
     listings_left.disconnect(dispatch_uid="matchmaking")
     yield
     listening.connect()
-
-
-@pytest.fixture
-def clock(monkeypatch):
-    """The time, which a test sets and moves by itself; also the one that new rows are stamped with.
-
-    It begins at ten on a Wednesday morning without a holiday near.
-    """
-    real = timezone.now
-    state = SimpleNamespace(now=real())
-
-    def at(text):
-        state.now = timezone.make_aware(dt.datetime.fromisoformat(text))
-
-    def on(day, hour=10):
-        at(f"{day} {hour:02}:00")
-
-    def move(**by):
-        state.now += dt.timedelta(**by)
-
-    monkeypatch.setattr("django.utils.timezone.now", lambda: state.now)
-    for model in apps.get_models():
-        for field in model._meta.fields:
-            if field.default is real:
-                monkeypatch.setattr(field, "_get_default", lambda: state.now)
-    on("2026-11-25")
-    return SimpleNamespace(at=at, on=on, move=move)
