@@ -52,9 +52,7 @@ from catalog.models import (
 )
 from catalog.pickers import Picker
 from catalog.rows import ROW_FIELDS, RowSet
-from catalog.workflow import ListingDecision, ListingReason
 
-NOTE_LIMIT = 1000
 PARTNERS_LIMIT = 1000
 VALID_AS_PROPOSED = 180
 # The prefix of the fields that say who may read what.
@@ -525,43 +523,3 @@ class ConfirmForm(forms.Form):
         if day <= timezone.localdate():
             raise ValidationError(_("Please choose a day in the future."))
         return day
-
-
-class DecisionForm(_NeededInTheEnd):
-    """What a reviewer says of a submitted listing."""
-
-    NEEDED = ("reason",)
-
-    decision = forms.ChoiceField(
-        label=gettext_lazy("Your decision"),
-        choices=ListingDecision.choices,
-        widget=forms.RadioSelect,
-        error_messages={"required": gettext_lazy("Please choose a decision.")},
-    )
-    reason = forms.ChoiceField(
-        label=gettext_lazy("Reason"),
-        required=False,
-        choices=[("", gettext_lazy("No reason needed")), *ListingReason.choices],
-        help_text=gettext_lazy("Needed unless you publish. The owner reads it."),
-    )
-    note = LongText(
-        label=gettext_lazy("Note to the owner"),
-        required=False,
-        max_length=NOTE_LIMIT,
-        rows=4,
-        help_text=gettext_lazy(
-            "Say which sentence, and what would do. Example: the hardness has no unit."
-        ),
-    )
-    # The version that was read: another one must not be published unseen.
-    version = forms.IntegerField(widget=forms.HiddenInput(), min_value=0, max_value=2**31 - 1)
-
-    def clean(self) -> dict[str, Any]:
-        decision, reason = self.cleaned_data.get("decision"), self.cleaned_data.get("reason")
-        if decision == ListingDecision.PUBLISH:
-            self.cleaned_data["reason"] = ""
-        elif decision and not reason and "reason" not in self.errors:
-            self.add_error("reason", _("Please choose a reason."))
-        elif reason == ListingReason.OTHER and not self.cleaned_data.get("note"):
-            self.add_error("note", _("Please say the reason in a sentence."))
-        return self.cleaned_data

@@ -119,4 +119,5 @@ urlpatterns = [
     ),
     path("workbench/listings/", review.listing_queue, name="listing_queue"),
     path("workbench/listings/<str:number>/", review.listing_review, name="listing_review"),
+    path("workbench/listings/<str:number>/undo/", review.listing_undo, name="listing_undo"),
 ]

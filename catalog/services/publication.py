@@ -57,7 +57,7 @@ def open_check(listing: Listing, *, appeal: str = "") -> PublicationReview:
     return PublicationReview.objects.create(
         **{listing.kind: listing},
         version=listing.version,
-        due_on=due_from(timezone.localdate()),
+        due_on=due_from(timezone.localdate(listing.submitted_at)),
         again=not appeal and _was_asked(listing),
         appeal=appeal,
     )

@@ -24,6 +24,7 @@ from catalog.forms import VALID_AS_PROPOSED, ConfirmForm
 from catalog.links import read_still_true
 from catalog.models import Listing
 from catalog.services import publishing
+from catalog.services.moving import OwnSide
 from catalog.services.reminding import PROLONGED_BY, confirm_by_link
 from catalog.views.gate import get_listing, get_own, names
 from catalog.workflow import MOVES, IllegalMove, ListingStatus
@@ -126,7 +127,7 @@ def _ask_first(
             act(form)
         except IllegalMove as exc:
             problem, status = str(exc), 409
-        except publishing.OwnSide:
+        except OwnSide:
             raise PermissionDenied(
                 _("You belong to the side that wrote this listing; another operator does that.")
             ) from None

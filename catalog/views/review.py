@@ -2,38 +2,50 @@
 
 from __future__ import annotations
 
+import datetime as dt
+from dataclasses import dataclass
 from typing import Any
 
+from django.conf import settings
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied, ValidationError
-from django.db.models import Value
-from django.db.models.functions import TruncDate
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_http_methods, require_safe
+from django.utils.translation import gettext_lazy
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from accounts.http import UserRequest
-from accounts.models import ManagerInterest, Membership, User
+from accounts.models import User
 from accounts.permissions import Tier
 from accounts.workdays import working_days_left
+from catalog.checking import LABELS, Filters, load, waiting
 from catalog.details import detail_groups, has_more
 from catalog.disclosure import shown
 from catalog.duplicates import find_alike
 from catalog.files import file_leaks, files_for, removed_since_check
-from catalog.forms import NOTE_LIMIT, DecisionForm
 from catalog.leaks import find_leaks
 from catalog.looking import note_look
-from catalog.models import Listing, ListingEvent
+from catalog.models import Listing, ListingEvent, PublicationReview, revision_model
 from catalog.permissions import can_decide, may_review_listings, may_see_owner
-from catalog.services import publishing
+from catalog.remarks import TIERS, Remark, remarks
+from catalog.review_forms import NOTE_LIMIT, DecisionForm
+from catalog.rows import ROW_FIELDS
+from catalog.services import deciding
+from catalog.services.moving import OwnSide
 from catalog.timeline import published_before, timeline
 from catalog.views.browse import page_of
-from catalog.views.gate import MODELS, WORDS, answer_due, get_listing, kind_of, names
+from catalog.views.gate import MODELS, WORDS, get_listing, kind_of, names
 from catalog.views.revisions import changes_between
-from catalog.workflow import IllegalMove, ListingDecision, ListingStatus
+from catalog.workflow import IllegalMove, ListingStatus, PublicationStatus
+
+# Decisions that a page offers to undo.
+UNDOABLE_AT_MOST = 3
+JUDGED_BEFORE = gettext_lazy(
+    "You rejected this listing, and its owner objects: somebody else looks at it again."
+)
 
 
 def _only_reviewers(request: UserRequest) -> None:
@@ -45,51 +57,76 @@ def _only_reviewers(request: UserRequest) -> None:
 
 @require_safe
 def listing_queue(request: UserRequest) -> HttpResponse:
-    """List what was submitted, oldest first, without the reader's own side."""
+    """List what was submitted, the reader's checks first; without their own side's listings."""
     _only_reviewers(request)
-    page = page_of(waiting(request.user), request.GET.get("page", "1"))
+    rows, filters = waiting(request.user), Filters.read(request.GET)
+    counts = filters.counts(rows)
+    found = filters.apply(rows)
+    page = page_of(found, request.GET.get("page", "1"))
+    shown_rows: Any = page.object_list  # a slice of the query set
     return render(
         request,
         "catalog/queue.html",
-        {"page": page, "rows": [_row(listing) for listing in load(page.object_list)]},
+        {
+            "page": page,
+            "rows": [
+                _row(row, request.user)
+                for row in load(cast("QuerySet[PublicationReview]", page.object_list))
+            ],
+            "filters": filters,
+            "tabs": [
+                (name, label, counts[name])
+                for name, label in LABELS.items()
+                if name in ("all", "mine", "late") or counts[name] or filters.show == name
+            ],
+            "kinds": [(kind, WORDS[kind].many) for kind in MODELS],
+            "undoable": undoable(request.user),
+            "days": settings.PUBLICATION_WORKING_DAYS,
+        },
     )
 
 
-def waiting(user: User) -> Any:
-    """Return (kind, id, time, …) of both lists' submitted listings that this reader may decide."""
-    tied = Membership.objects.filter(user=user).values("organization")
-    interests = ManagerInterest.objects.filter(profile__user=user).values("organization")
-    parts = [
-        model.objects.filter(status=ListingStatus.SUBMITTED)
-        .exclude(owner__in=tied)
-        .exclude(owner__in=interests)
-        .order_by()
-        .annotate(list=Value(kind), day=TruncDate("submitted_at"))
-        .values_list("list", "pk", "submitted_at", "day", "quality")
-        for kind, model in MODELS.items()
-    ]
-    # Of one day's, which are due on one day, those first that are good enough to publish.
-    return parts[0].union(*parts[1:], all=True).order_by("day", "-quality", "submitted_at", "pk")
-
-
-def load(keys: Any) -> list[Listing]:
-    keys = list(keys)
-    found: dict[tuple[str, int], Listing] = {}
-    for kind, model in MODELS.items():
-        rows = model.objects.select_related("owner").defer("body")
-        wanted = [pk for of, pk, *_rest in keys if of == kind]
-        found |= {(kind, pk): listing for pk, listing in rows.in_bulk(wanted).items()}
-    return [found[kind, pk] for kind, pk, *_rest in keys if (kind, pk) in found]
-
-
-def _row(listing: Listing) -> dict[str, Any]:
-    since = timezone.localtime(listing.submitted_at).date() if listing.submitted_at else None
+def _row(row: PublicationReview, reader: User) -> dict[str, Any]:
+    listing = row.listing
+    since = timezone.localtime(listing.submitted_at or row.opened_at).date()
     return {
+        "check": row,
         "listing": listing,
         "one": WORDS[listing.kind].one,
-        "due": answer_due(listing),
-        "waited": working_days_left(timezone.localdate(), since) if since else 0,
+        "waited": working_days_left(timezone.localdate(), since),
+        "who": _who(row, reader),
     }
+
+
+def _who(row: PublicationReview, reader: User) -> str:
+    """Say who answers for a check. Operators read the name."""
+    if row.manager is None:
+        return _("waits for a manager")
+    if row.manager_id == reader.pk:
+        return _("you")
+    return row.manager.name if reader.is_operator else _("a colleague")
+
+
+@dataclass(frozen=True)
+class Undoable:
+    """A decision of the reader's that can still be taken back."""
+
+    check: PublicationReview
+    until: dt.datetime
+
+
+def undoable(user: User) -> list[Undoable]:
+    """Return the reader's decisions of the last minutes, the latest first."""
+    since = timezone.now() - dt.timedelta(minutes=settings.UNDO_MINUTES)
+    rows = PublicationReview.objects.filter(
+        status=PublicationStatus.SUBMITTED, decided_by=user, closed_at__gt=since
+    )
+    return [
+        Undoable(row, until)
+        for row in rows.with_listing().order_by("-closed_at")[:UNDOABLE_AT_MOST]
+        if (until := deciding.undo_until(row)) is not None
+        and not deciding.why_final(row, row.listing)
+    ]
 
 
 @require_http_methods(["GET", "POST"])
@@ -103,7 +140,14 @@ def listing_review(request: UserRequest, number: str) -> HttpResponse:
         # Refused by somebody else while this reader had the page open: that is no secret to them.
         if request.method != "POST" or not _was_decided(request, kind, number):
             raise
-        gone = {"number": number, "note": request.POST.get("note", "")[:NOTE_LIMIT]}
+        gone = {
+            "title": _("Already decided"),
+            "problem": _(
+                "Somebody else has just decided on %(number)s. Your decision was not saved."
+            )
+            % {"number": number},
+            "note": request.POST.get("note", "")[:NOTE_LIMIT],
+        }
         return render(request, "catalog/review_gone.html", gone, status=409)
     if not can_decide(request.user, listing):
         raise PermissionDenied(
@@ -113,28 +157,37 @@ def listing_review(request: UserRequest, number: str) -> HttpResponse:
             )
         )
 
-    form = DecisionForm(request.POST or None, initial={"version": listing.version})
+    is_open = listing.status == ListingStatus.SUBMITTED
+    row = PublicationReview.objects.open().of(listing).select_related("manager").first()
+    form = DecisionForm(
+        request.POST or None, listing=listing, initial=DecisionForm.begin(listing, row)
+    )
     problem = ""
     if form.is_valid():
         try:
-            publishing.decide(listing=listing, actor=request.user, **form.cleaned_data)
+            deciding.decide(listing=listing, actor=request.user, **form.said())
         except IllegalMove as exc:
             problem = str(exc)
             listing.refresh_from_db()
-        except publishing.OwnSide:
+            is_open = listing.status == ListingStatus.SUBMITTED
+        except OwnSide:
             raise PermissionDenied(_("You belong to the side that wrote this listing.")) from None
+        except deciding.JudgedBefore:
+            raise PermissionDenied(JUDGED_BEFORE) from None
         except ValidationError as exc:
-            form.add_error(None, exc.messages)
+            form.refuse(exc)
         else:
             return _next(request, listing)
     sees_owner = may_see_owner(request.user, listing)
     # What may give the owner away, notes of earlier checks too, is for who knows the owner.
     leaks = find_leaks(listing, listing.owner) if sees_owner else []
-    is_open = listing.status == ListingStatus.SUBMITTED
+    earlier = deciding.asked_before(listing) if is_open else None
     # The version that readers last had, or that was last sent back: what else is new?
     since = published_before(listing) if is_open else 0
     tier = Tier.INTRODUCED if request.user.is_operator else Tier.MANAGERS
     reading = shown(listing, tier, names=sees_owner)
+    # What stands in no group that is shown can be remarked on at the end.
+    groups, beside = detail_groups(reading), form.beside() if is_open else {}
     note_look(request.user, listing, tier, names=sees_owner)
     return render(
         request,
@@ -142,7 +195,10 @@ def listing_review(request: UserRequest, number: str) -> HttpResponse:
         names(kind)
         | {
             "listing": reading,
-            "groups": detail_groups(reading),
+            "groups": [(group, beside.get(group.key)) for group in groups],
+            "beside": beside,
+            "rest": form.rest({group.key for group in groups}) if is_open else None,
+            "criteria_open": any(one.value() or one.errors for one in form.criteria),
             "has_more": has_more(reading),
             "form": form,
             "problem": problem,
@@ -151,7 +207,12 @@ def listing_review(request: UserRequest, number: str) -> HttpResponse:
             "changes": changes_between(listing, request.user, since, listing.version)
             if since
             else None,
-            "due": answer_due(listing),
+            "check": row if is_open else None,
+            "who": _who(row, request.user) if row is not None else "",
+            "judged_before": row is not None and deciding.rejected_before(row, request.user),
+            "earlier": earlier,
+            "asked": _answers(listing, earlier) if earlier is not None else [],
+            "undoable": undoable(request.user),
             "alike": find_alike(listing, request.user),
             "sees_owner": sees_owner,
             "events": timeline(listing, request.user) if sees_owner else [],
@@ -190,15 +251,57 @@ def _was_decided(request: UserRequest, kind: str, number: str) -> bool:
     )
 
 
-def _next(request: UserRequest, listing: Listing) -> HttpResponse:
-    """Say what was done, and open the next listing that waits."""
-    said = {
-        ListingDecision.PUBLISH: _("%(number)s is published."),
-        ListingDecision.NEEDS_INFO: _("%(number)s went back to its owner with your note."),
-        ListingDecision.REJECT: _("%(number)s is refused; its owner reads the reason."),
-    }[ListingDecision(request.POST["decision"])]
-    messages.success(request, said % {"number": listing.number})
-    following = load(waiting(request.user)[:1])
-    return (
-        redirect("listing_review", following[0].number) if following else redirect("listing_queue")
+def _answers(listing: Listing, earlier: PublicationReview) -> list[tuple[Remark, bool | None]]:
+    """Return what was asked of an earlier version, and whether its field has changed since.
+
+    None: nobody can say, as versions do not keep that field.
+    """
+    kind = listing.kind
+    before = (
+        revision_model(kind).objects.filter(pgh_obj=listing.pk, version=earlier.version).first()
     )
+    return [
+        (remark, _has_changed(listing, before, remark.name) if before is not None else None)
+        for remark in remarks(kind, earlier.questions)
+    ]
+
+
+def _has_changed(listing: Listing, before: Any, name: str) -> bool | None:
+    if name.startswith(TIERS):
+        key = name.removeprefix(TIERS)
+        return bool(before.disclosure.get(key) != listing.disclosure.get(key))
+    field = ROW_FIELDS.get(name, name)
+    if not hasattr(before, field):
+        return None
+    return bool(getattr(before, field) != getattr(listing, field))
+
+
+def _next(request: UserRequest, listing: Listing) -> HttpResponse:
+    """Open the next listing that waits; it says what was done with this one."""
+    following = load(waiting(request.user)[:1])
+    return redirect(following[0]) if following else redirect("listing_queue")
+
+
+@require_POST
+def listing_undo(request: UserRequest, number: str) -> HttpResponse:
+    """Take one's own decision back, and open the listing again."""
+    _only_reviewers(request)
+    listing = MODELS[kind_of(number)].objects.by_number(number).first()
+    row = None
+    if listing is not None:
+        mine = PublicationReview.objects.of(listing).filter(decided_by=request.user)
+        row = mine.with_listing().order_by("-closed_at").first()
+    if row is None:
+        raise Http404
+    try:
+        deciding.undo(publication=row, actor=request.user)
+    except IllegalMove as exc:
+        gone = {"title": _("Too late"), "problem": str(exc), "number": number}
+        return render(request, "catalog/review_gone.html", gone, status=409)
+    except OwnSide:
+        raise PermissionDenied(_("You belong to the side that wrote this listing.")) from None
+    messages.success(
+        request,
+        _("Undone. %(number)s waits for a decision again.") % {"number": number},
+    )
+    return redirect("listing_review", number)
