@@ -5,18 +5,29 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import messages
+from django.forms import ModelForm
 from django.http import HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect, render
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods, require_POST
 
 from accounts.context import SESSION_KEY
-from accounts.forms import InterestForm, ProfileForm, UnavailableForm
+from accounts.forms import ProfileForm
 from accounts.http import UserRequest
 from accounts.models import ManagerProfile, User
 from accounts.navigation import Role
-from accounts.services import Refused, declare_interest, set_unavailable
+from accounts.services import change_person
+
+
+class ShortcutsForm(ModelForm[User]):
+    """Whether single letters press what they stand for in the workbench."""
+
+    class Meta:
+        model = User
+        fields = ("shortcuts",)
+        labels = {"shortcuts": gettext_lazy("Use keyboard shortcuts")}
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -31,37 +42,16 @@ def settings_profile(request: UserRequest) -> HttpResponse:
         "person": ProfileForm(request.POST if sent == "person" else None, instance=person)
     }
     if profile is not None:
-        forms["away"] = UnavailableForm(
-            request.POST if sent == "away" else None,
-            prefix="away",
-        )
-        forms["interest"] = InterestForm(
-            request.POST if sent == "interest" else None, prefix="interest"
-        )
+        forms["keys"] = ShortcutsForm(request.POST if sent == "keys" else None, instance=person)
     form = forms.get(sent)
     if form is not None and form.is_valid():
-        try:
-            if sent == "person":
-                form.save()
-            elif sent == "away" and profile is not None:
-                set_unavailable(
-                    profile=profile,
-                    first=form.cleaned_data["first"],
-                    last=form.cleaned_data["last"],
-                )
-            elif sent == "interest" and profile is not None:
-                declare_interest(profile=profile, **form.cleaned_data)
-        except Refused as exc:
-            form.add_error("credit_code" if sent == "interest" else None, str(exc))
+        if sent == "person":
+            change_person(person=request.user, content=form.cleaned_data)
         else:
-            messages.success(request, _("Saved."))
-            return redirect("settings_profile")
-    context = {
-        "forms": forms,
-        "form": form,
-        "profile": profile,
-        "interests": profile.interests.select_related("organization") if profile else [],
-    }
+            form.save()
+        messages.success(request, _("Saved."))
+        return redirect("settings_profile")
+    context = {"forms": forms, "form": form, "profile": profile}
     return render(request, "accounts/settings_profile.html", context)
 
 

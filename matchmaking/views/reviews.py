@@ -1,151 +1,127 @@
-"""The manager's pages: workbench, the review of one match, handing back, referring, the log."""
+"""One match and its manager: reading, taking on, deciding, undoing, handing back, referring."""
 
 from __future__ import annotations
 
-import datetime as dt
+import hashlib
 from dataclasses import dataclass
-from itertools import groupby
 from typing import Any
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied, ValidationError
-from django.core.paginator import Paginator
-from django.db.models import Q, QuerySet
-from django.http import Http404, HttpResponse
+from django.db.models import Max
+from django.http import Http404, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
-from django.urls import reverse
-from django.utils import timezone
+from django.template.loader import render_to_string
+from django.utils.translation import get_language
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_http_methods, require_safe
+from django.views.decorators.http import require_http_methods, require_POST
 
 from accounts.http import UserRequest
 from accounts.models import User
 from accounts.permissions import is_certified_manager
-from catalog.models import Achievement, Demand
-from catalog.workflow import ListingStatus
 from matchmaking import permissions, presenting
 from matchmaking.forms import DecisionForm, HandBackForm, ReferForm, managers_for
-from matchmaking.models import Match, Review
-from matchmaking.services.reviews import accept_review, hand_back, refer, submit_review
-from matchmaking.views.gates import (
-    PAGE_SIZE,
-    get_review,
-    last_review,
-    note_names,
-    posted,
-    require_manager,
+from matchmaking.models import MatchEvent, Review
+from matchmaking.services import changes, queues
+from matchmaking.services.queues import Filters
+from matchmaking.services.reviews import (
+    accept_review,
+    hand_back,
+    refer,
+    submit_review,
+    undo_review,
 )
+from matchmaking.views.gates import get_review, last_review, note_names, posted
 from matchmaking.views.matches import evidence
-from matchmaking.workflow import Decision, IllegalMove, MatchStatus, ReviewStatus
+from matchmaking.views.workbench import (
+    Row,
+    grouped_rows,
+    last_undoable,
+    review_url,
+    rows_of,
+    workbench_url,
+)
+from matchmaking.workflow import IllegalMove, MatchStatus, ReviewStatus
 
-# The queue beside a review. Who has more open than this works from the top anyway.
-QUEUE_LENGTH = 40
-RECENT = 5
-MONTH_DAYS = 30
+# Rows of the queue above the present one, beside a review.
+ROWS_BEFORE = 8
+# What a page sends that is fetched before it is shown: the number of the match that is decided
+# first. It leaves no trace, and its notes wait for who reads them.
+AHEAD = "X-KQ-Ahead"
+# What a decision sends from a page that has the next one in hand: its number and its stamp.
+IN_HAND = "X-KQ-In-Hand"
+
+
+# --- Where one is in the queue ------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
-class QueueRow:
-    review: Review
-    title: str
-    grade: presenting.Grade | None
-    group: presenting.Due
-    is_current: bool
+class Place:
+    """A review's place among those that are shown, with its neighbours."""
+
+    rows: list[Row]
+    number: int  # from 1; 0: it is not among them
+    total: int
+    previous: Row | None
+    next: Row | None
 
 
-def _queue(user: User, current: Review | None = None) -> list[QueueRow]:
-    """Return the user's open reviews, the earliest deadline first. Names nobody."""
-    today = timezone.localdate()
-    reviews = (
+def _place(user: User, review: Review, filters: Filters, decided: int | None = None) -> Place:
+    """Find a review in the queue. `decided`: the key of one that counts as gone already."""
+    keys = [key for key in queues.keys_of(user, filters) if key != decided]
+    here = keys.index(review.pk) if review.pk in keys else None
+    first = max(0, min((here or 0) - ROWS_BEFORE, len(keys) - queues.PAGE_ROWS))
+    window = keys[first : first + queues.PAGE_ROWS]
+    following = _following(keys, here)
+    # The queue starts anew after its last.
+    extra = [following] if following is not None and following not in window else []
+    rows = {row.review.pk: row for row in rows_of(user, [*window, *extra], filters, review)}
+    return Place(
+        rows=[rows[key] for key in window if key in rows],
+        number=0 if here is None else here + 1,
+        total=len(keys),
+        previous=rows.get(keys[here - 1]) if here else None,
+        next=rows.get(following) if following is not None else None,
+    )
+
+
+def _following(keys: list[int], here: int | None) -> int | None:
+    """Return the key after this place, the first one after the last, None where it is alone."""
+    if here is None:
+        return keys[0] if keys else None
+    following = keys[here + 1] if here + 1 < len(keys) else keys[0]
+    return following if following != keys[here] else None
+
+
+def _next_of(user: User, done: Review, filters: Filters, keys: list[int]) -> Review | None:
+    """Return the review that comes after one that was closed; `keys`: the queue before that."""
+    here = keys.index(done.pk) if done.pk in keys else None
+    following = _following(keys, here)
+    return (
         Review.objects.open()
-        .filter(manager=user)
-        .select_related(
-            "match__demand__owner",
-            "match__achievement__owner",
-            "match__demand_revision",
-            "match__achievement_revision",
-        )
-        .defer(
-            "match__grid",
-            "match__pairs",
-            "match__demand__body",
-            "match__achievement__body",
-            "match__demand_revision__body",
-            "match__achievement_revision__body",
-        )
-        .order_by("due_on", "pk")[:QUEUE_LENGTH]
+        .filter(manager=user, pk=following)
+        .select_related("match__demand", "match__achievement")
+        .defer("match__grid", "match__pairs", "match__features")
+        .first()
     )
-    return [
-        QueueRow(
-            review=review,
-            title=presenting.blind_title(review.match),
-            grade=presenting.grade_of(review.match),
-            group=presenting.due_group(review.due_on, today),
-            is_current=current is not None and review.pk == current.pk,
-        )
-        for review in reviews
-    ]
 
 
-def _grouped(rows: list[QueueRow]) -> list[tuple[presenting.Due, list[QueueRow]]]:
-    return [(key, list(group)) for key, group in groupby(rows, key=lambda row: row.group)]
+def _next_page(user: User, done: Review, filters: Filters, keys: list[int]) -> str:
+    """Return the address of the next review, or of the workbench when nothing is left."""
+    following = _next_of(user, done, filters, keys)
+    return review_url(following, filters) if following else workbench_url(filters)
 
 
-def _decided_on(user: User, day: dt.date) -> int:
-    return Review.objects.filter(
-        manager=user, status=ReviewStatus.SUBMITTED, closed_at__date=day
-    ).count()
-
-
-# --- Workbench --------------------------------------------------------------------------------
-
-
-@require_safe
-def workbench(request: UserRequest) -> HttpResponse:
-    """Show a manager's own numbers and queue, grouped by what is due when."""
-    profile = require_manager(request.user)
-    today = timezone.localdate()
-    rows = _queue(request.user)
-    own = Review.objects.filter(manager=request.user)
-    since = timezone.now() - dt.timedelta(days=MONTH_DAYS)
-    # On time: decided by the deadline. Late: decided after it, or taken away for want of an answer.
-    closed = own.filter(
-        status__in=(ReviewStatus.SUBMITTED, ReviewStatus.NO_RESPONSE), closed_at__gte=since
-    ).values_list("status", "closed_at", "due_on")
-    in_time = [
-        status == ReviewStatus.SUBMITTED and timezone.localdate(closed_at) <= due_on
-        for status, closed_at, due_on in closed
-    ]
-    open_count = Review.objects.open().filter(manager=request.user).count()
-    recent = (
-        own.filter(status=ReviewStatus.SUBMITTED)
-        .select_related(
-            "match__demand__owner",
-            "match__achievement__owner",
-            "match__demand_revision",
-            "match__achievement_revision",
-        )
-        .order_by("-closed_at")[:RECENT]
+def _stamp(review: Review) -> str:
+    """Return what is another one as soon as the page of an open review is another one."""
+    match = review.match
+    last = MatchEvent.objects.filter(match=match).aggregate(last=Max("pk"))["last"]
+    told = (
+        *(review.pk, review.status, review.due_on, review.paused_on, last, get_language()),
+        *(match.demand_revision_id, match.achievement_revision_id, match.engine),
+        *(match.explained_at, match.is_frozen, match.status, match.updated_at),
     )
-    context: dict[str, Any] = {
-        "profile": profile,
-        "groups": _grouped(rows),
-        "open_count": open_count,
-        "shown": len(rows),
-        "due_today": sum(row.group == presenting.Due.NOW for row in rows),
-        "closed_count": len(in_time),
-        "in_time_count": sum(in_time),
-        "in_time_percent": round(100 * sum(in_time) / len(in_time)) if in_time else None,
-        "done_today": _decided_on(request.user, today),
-        "listings_waiting": sum(
-            model.objects.filter(status=ListingStatus.SUBMITTED).count()
-            for model in (Demand, Achievement)
-        ),
-        "recent": [(review, presenting.blind_title(review.match)) for review in recent],
-        "absence": profile.absence_on(today),
-        "month": MONTH_DAYS,
-    }
-    return render(request, "matchmaking/workbench.html", context)
+    return hashlib.sha256(repr(told).encode()).hexdigest()[:20]
 
 
 # --- One review -------------------------------------------------------------------------------
@@ -160,35 +136,41 @@ def _is_barred(user: User, review: Review) -> bool:
     return permissions.has_conflict(user, review.match) or not is_certified_manager(user)
 
 
-def _review_context(request: UserRequest, review: Review) -> dict[str, Any]:
+def _review_context(
+    request: UserRequest, review: Review, filters: Filters, *, ahead: str = ""
+) -> dict[str, Any]:
     match = review.match
     accepted = review.status in (ReviewStatus.ACCEPTED, ReviewStatus.SUBMITTED)
-    reader = presenting.Reader(
-        side="",
-        names=accepted,
-        contacts=accepted and match.status == MatchStatus.INTRODUCED,
-        is_manager=True,
-    )
-    if reader.names:
+    reader = presenting.review_reader(review)
+    if reader.names and not ahead:
         note_names(request.user, match, contacts=reader.contacts)
-    rows = _queue(request.user, review)
-    place = next((i for i, row in enumerate(rows) if row.is_current), None)
-    before = rows[place - 1] if place else None
-    after = rows[place + 1] if place is not None and place + 1 < len(rows) else None
-    if place is None and rows:
-        after = rows[0]
-    return evidence(match, reader) | {
+    gone = last_review(request.user, ahead) if ahead else None
+    place = _place(request.user, review, filters, decided=gone.pk if gone else None)
+    events = list(match.events.select_related("actor"))
+    shown = evidence(match, reader)
+    news = None
+    if review.is_open:
+        news = changes.changes_since(review, shown["grid"], events)
+        if not ahead and request.method == "GET":
+            changes.remember(review, shown["grid"], events)
+    return shown | {
         "review": review,
         "side_files": presenting.side_files(request.user, match, reader),
         "is_accepted": accepted,
         "is_decided": review.status == ReviewStatus.SUBMITTED,
         "because": presenting.assigned_because(review),
-        "groups": _grouped(rows),
-        "queue_count": len(rows),
-        "previous": before,
-        "next": after,
-        "events": presenting.event_lines(match, reader, match.events.select_related("actor", "subject")),
+        "here": review_url(review, filters),
+        "within": f"?{filters.query}" if filters.query else "",
+        "place": place,
+        "groups": grouped_rows(place.rows),
+        "previous": place.previous,
+        "next": place.next,
+        "changes": news,
+        "changed_events": presenting.event_lines(match, reader, news.events) if news else [],
+        "events": presenting.event_lines(match, reader, events),
         "decided_reasons": presenting.reason_labels(review.reasons),
+        "undo": None if ahead else last_undoable(request.user),
+        "stamp": _stamp(review),
     }
 
 
@@ -203,7 +185,13 @@ def _too_late(request: UserRequest, number: str, sentence: str, typed: str) -> H
         ReviewStatus.ACCEPTED,
         ReviewStatus.SUBMITTED,
     )
-    rows = _queue(request.user)
+    following = (
+        queues.queue_of(request.user)
+        .exclude(match=review.match)
+        .select_related("match")
+        .defer("match__grid", "match__pairs", "match__features")
+        .first()
+    )
     return render(
         request,
         "matchmaking/too_late.html",
@@ -212,28 +200,16 @@ def _too_late(request: UserRequest, number: str, sentence: str, typed: str) -> H
             "match": review.match if open_to else None,
             "problem": sentence,
             "typed": typed,
-            "next": next((row for row in rows if row.review.match_id != review.match_id), None),
+            "next": following,
         },
         status=409,
     )
 
 
-def _next_page(user: User, done: Review) -> str:
-    """Return the next open review of the queue, or the workbench when nothing is left."""
-    upcoming = (
-        Review.objects.open()
-        .filter(manager=user)
-        .exclude(pk=done.pk)
-        .select_related("match")
-        .order_by("due_on", "pk")
-        .first()
-    )
-    return upcoming.get_absolute_url() if upcoming else reverse("workbench")
-
-
 @require_http_methods(["GET", "HEAD", "POST"])
 def match_review(request: UserRequest, number: str) -> HttpResponse:
     """Show one match to its manager: blind until it is taken on, then with the decision form."""
+    filters = Filters.read(request.GET)
     try:
         review = get_review(request.user, number)
     except (Http404, PermissionDenied):
@@ -241,9 +217,9 @@ def match_review(request: UserRequest, number: str) -> HttpResponse:
     if _is_barred(request.user, review):
         return _conflicted(request, review)
     if request.method == "POST" and request.POST.get("action") == "accept":
-        return _accept(request, review, number)
+        return _accept(request, review, number, filters)
 
-    form = DecisionForm(posted(request), match=review.match)
+    form = DecisionForm(posted(request), match=review.match, review=review)
     if request.method == "POST":
         if review.status != ReviewStatus.ACCEPTED:
             sentence = (
@@ -252,9 +228,12 @@ def match_review(request: UserRequest, number: str) -> HttpResponse:
                 else _("You have already decided this match; nothing was changed.")
             )
             return _too_late(request, number, sentence, form.data.get("comment", ""))
+        if elsewhere := DecisionForm.elsewhere(request.POST, review.match):
+            return redirect(elsewhere)
         if form.is_valid():
+            keys = queues.keys_of(request.user, filters)
             try:
-                match = submit_review(review=review, actor=request.user, **form.cleaned_data)
+                submit_review(review=review, actor=request.user, **form.cleaned_data)
             except IllegalMove as exc:
                 return _too_late(request, number, str(exc), form.data.get("comment", ""))
             except permissions.ConflictOfInterest:
@@ -262,10 +241,66 @@ def match_review(request: UserRequest, number: str) -> HttpResponse:
             except ValidationError as exc:
                 form.add_error(None, exc)
             else:
-                _tell_decision(request, match)
-                return redirect(_next_page(request.user, review))
-    context = _review_context(request, review) | {"form": form}
-    return render(request, "matchmaking/match_review.html", context)
+                return _go_on(request, review, filters, keys)
+    ahead = request.headers.get(AHEAD, "") if request.method == "GET" else ""
+    context = _review_context(request, review, filters, ahead=ahead) | {"form": form}
+    template = "matchmaking/_review.html" if ahead else "matchmaking/match_review.html"
+    response = render(request, template, context, status=422 if form.errors else 200)
+    response["Vary"] = AHEAD
+    return response
+
+
+def _go_on(request: UserRequest, done: Review, filters: Filters, keys: list[int]) -> HttpResponse:
+    """Lead to the next match; tell a page that has it in hand whether that is still what it is.
+
+    Such a page shows it without asking again, so this is where it is noted as seen.
+    """
+    in_hand = request.headers.get(IN_HAND, "")
+    if not in_hand:
+        return redirect(_next_page(request.user, done, filters, keys))
+    following = _next_of(request.user, done, filters, keys)
+    ready = False
+    if following is not None and in_hand == f"{following.match.number} {_stamp(following)}":
+        ready = not _is_barred(request.user, following)
+    if ready and following is not None:
+        _note_shown(request.user, following)
+    undo = last_undoable(request.user)
+    return JsonResponse(
+        {
+            "url": review_url(following, filters) if following else workbench_url(filters),
+            "ready": ready,
+            "undo": render_to_string("matchmaking/_undo.html", {"undo": undo}, request),
+            "workbench": reverse("workbench"),
+            "open": queues.open_count(request.user),
+        }
+    )
+
+
+def _note_shown(user: User, review: Review) -> None:
+    """Leave the traces of a page that was fetched ahead and is shown now."""
+    review = get_review(user, review.match.number)
+    match = review.match
+    accepted = review.status == ReviewStatus.ACCEPTED
+    if accepted:
+        note_names(user, match, contacts=False)
+    reader = presenting.Reader(side="", names=accepted, contacts=False, is_manager=True)
+    changes.remember(review, presenting.grid_rows(match, reader), list(match.events.all()))
+
+
+@require_POST
+def match_undo(request: UserRequest, number: str) -> HttpResponse:
+    """Take back one's own decision of the last minutes, where nobody has acted on it."""
+    review = get_review(request.user, number)
+    if _is_barred(request.user, review):
+        return _conflicted(request, review)
+    try:
+        undo_review(review=review, actor=request.user)
+    except IllegalMove as exc:
+        return _too_late(request, number, str(exc), "")
+    messages.success(
+        request, _("Taken back. The match is yours again, as it was before you decided.")
+    )
+    return redirect(review)
 
 
 def _lost_review(request: UserRequest, number: str) -> HttpResponse:
@@ -278,7 +313,7 @@ def _lost_review(request: UserRequest, number: str) -> HttpResponse:
     raise Http404
 
 
-def _accept(request: UserRequest, review: Review, number: str) -> HttpResponse:
+def _accept(request: UserRequest, review: Review, number: str, filters: Filters) -> HttpResponse:
     try:
         accept_review(review=review, actor=request.user)
     except IllegalMove as exc:
@@ -288,17 +323,7 @@ def _accept(request: UserRequest, review: Review, number: str) -> HttpResponse:
     messages.success(
         request, _("The review is yours. You now see both names; the log notes that you do.")
     )
-    return redirect(review)
-
-
-def _tell_decision(request: UserRequest, match: Match) -> None:
-    if match.status == MatchStatus.APPROVED:
-        text = _("%(number)s approved; both sides are being asked.")
-    elif match.status == MatchStatus.REJECTED:
-        text = _("%(number)s not approved; the reasons are on record.")
-    else:
-        text = _("Your review of %(number)s is recorded.")
-    messages.success(request, text % {"number": match.number})
+    return redirect(review_url(review, filters))
 
 
 # --- Giving a match away ----------------------------------------------------------------------
@@ -312,8 +337,10 @@ def match_conflict(request: UserRequest, number: str) -> HttpResponse:
         return _too_late(request, number, _("This review is closed already."), "")
     # One who has a tie already must be able to hand back, blind.
     accepted = review.status == ReviewStatus.ACCEPTED and not _is_barred(request.user, review)
+    filters = Filters.read(request.GET)
     form = HandBackForm(posted(request))
     if request.method == "POST" and form.is_valid():
+        keys = queues.keys_of(request.user, filters)
         try:
             hand_back(
                 review=review,
@@ -327,7 +354,7 @@ def match_conflict(request: UserRequest, number: str) -> HttpResponse:
             request,
             _("Handed back; another manager gets it. Your record is not affected."),
         )
-        return redirect(_next_page(request.user, review))
+        return redirect(_next_page(request.user, review, filters, keys))
     reader = presenting.Reader(side="", names=accepted, contacts=False, is_manager=True)
     context = {
         "review": review,
@@ -347,9 +374,11 @@ def match_refer(request: UserRequest, number: str) -> HttpResponse:
         return _conflicted(request, review)
     if not review.is_open:
         return _too_late(request, number, _("This review is closed already."), "")
+    filters = Filters.read(request.GET)
     form = ReferForm(posted(request), match=review.match, actor=request.user)
     if request.method == "POST" and form.is_valid():
         note = form.cleaned_data["note"]
+        keys = queues.keys_of(request.user, filters)
         try:
             refer(review=review, actor=request.user, to=form.cleaned_data["to"], note=note)
         except IllegalMove as exc:
@@ -363,7 +392,7 @@ def match_refer(request: UserRequest, number: str) -> HttpResponse:
                 request,
                 _("Referred to %(manager)s.") % {"manager": form.cleaned_data["to"]},
             )
-            return redirect(_next_page(request.user, review))
+            return redirect(_next_page(request.user, review, filters, keys))
     accepted = review.status == ReviewStatus.ACCEPTED
     reader = presenting.Reader(side="", names=accepted, contacts=False, is_manager=True)
     context = {
@@ -375,61 +404,3 @@ def match_refer(request: UserRequest, number: str) -> HttpResponse:
         "has_choice": managers_for(review.match, besides=request.user).exists(),
     }
     return render(request, "matchmaking/match_refer.html", context)
-
-
-# --- The log ----------------------------------------------------------------------------------
-
-
-def _log_filter(reviews: QuerySet[Review], shown: str) -> QuerySet[Review]:
-    if shown in Decision.values:
-        return reviews.filter(status=ReviewStatus.SUBMITTED, decision=shown)
-    if shown == "given_back":
-        return reviews.filter(status__in=(ReviewStatus.DECLINED, ReviewStatus.REFERRED))
-    if shown == "missed":
-        return reviews.filter(status__in=(ReviewStatus.NO_RESPONSE, ReviewStatus.CANCELLED))
-    return reviews
-
-
-@require_safe
-def review_log(request: UserRequest) -> HttpResponse:
-    """List what a manager has closed: decisions, hand-backs, missed deadlines."""
-    require_manager(request.user)
-    closed = Review.objects.filter(manager=request.user).exclude(
-        Q(status=ReviewStatus.ASSIGNED) | Q(status=ReviewStatus.ACCEPTED)
-    )
-    tabs = [
-        ("", _("All")),
-        (str(Decision.APPROVE), _("Approved")),
-        (str(Decision.REJECT), _("Not approved")),
-        ("given_back", _("Handed back or referred")),
-        ("missed", _("Missed or no longer needed")),
-    ]
-    shown = request.GET.get("shown", "")
-    if shown not in {key for key, _label in tabs}:
-        shown = ""
-    reviews = (
-        _log_filter(closed, shown)
-        .select_related(
-            "match__demand__owner",
-            "match__achievement__owner",
-            "match__demand_revision",
-            "match__achievement_revision",
-        )
-        .order_by("-closed_at", "-pk")
-    )
-    page = Paginator(reviews, PAGE_SIZE).get_page(request.GET.get("page"))
-    rows = [
-        {
-            "review": review,
-            "title": presenting.blind_title(review.match),
-            "reasons": presenting.reason_labels(review.reasons),
-            # A review that was given away shows no more than that it was.
-            "is_open": review.status == ReviewStatus.SUBMITTED,
-        }
-        for review in page
-    ]
-    return render(
-        request,
-        "matchmaking/review_log.html",
-        {"page": page, "rows": rows, "tabs": tabs, "shown": shown},
-    )
