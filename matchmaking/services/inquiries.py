@@ -28,9 +28,6 @@ from matchmaking.workflow import (
     Side,
 )
 
-# The reminder goes out when so many working days are left.
-REMIND_DAYS = 1
-
 
 @transaction.atomic
 def ask(
@@ -230,31 +227,6 @@ def prolong_inquiries(review: Review) -> None:
     review.days_left = max(review.days_left or 0, settings.REVIEW_WORKING_DAYS)
     review.save(update_fields=("days_left",))
     review.match.due_on = inquiry.due_on
-
-
-def remind_inquiries(*, limit: int) -> int:
-    """Remind sides whose answer is due tomorrow or today. Return how many were told."""
-    today = timezone.localdate()
-    waiting = (
-        Inquiry.objects.filter(
-            status=InquiryStatus.OPEN,
-            due_on__gte=today,
-            due_on__lte=add_working_days(today, REMIND_DAYS),
-            review__match__is_frozen=False,
-        )
-        .select_related("review__match__demand__owner", "review__match__achievement__owner")
-        .order_by("due_on", "pk")[:limit]
-    )
-    told = 0
-    for inquiry in waiting:
-        for user in writers_of(inquiry.review.match.listing(inquiry.side).owner):
-            told += notify(
-                kind="inquiry.due",
-                user=user,
-                key=f"inquiry.due:{inquiry.pk}:{inquiry.due_on}:{user.pk}",
-                payload={"inquiry": inquiry.pk, "side": inquiry.side},
-            )
-    return told
 
 
 def _lock(review_id: int) -> Review:
