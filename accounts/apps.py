@@ -8,6 +8,7 @@ class AccountsConfig(AppConfig):
 
     def ready(self) -> None:
         from accounts import (
+            addresses,
             checks,  # noqa: F401  (registers the system check)
             delivery,
             letters,
@@ -17,3 +18,4 @@ class AccountsConfig(AppConfig):
         delivery.register("notice", letters.notice)
         delivery.register("digest", letters.digest)
         own_notices.connect()
+        addresses.connect()

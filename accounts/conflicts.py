@@ -12,6 +12,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from allauth.account.models import EmailAddress
 from django.conf import settings
@@ -28,6 +29,7 @@ from accounts.models import (
     Organization,
     User,
 )
+from accounts.signals import tell, ties_changed
 
 Ties = dict[int, dict[int, set["TieKind"]]]
 _LIST = Path(__file__).parent / "data" / "public_mail_domains.txt"
@@ -108,7 +110,10 @@ def has_tie(user: User, organization_ids: Collection[int]) -> bool:
             )
         )
     )
-    return _keyed(Organization.objects.filter(pk__in=list(organization_ids))).filter(tied).exists()
+    found: bool = (
+        _keyed(Organization.objects.filter(pk__in=list(organization_ids))).filter(tied).exists()
+    )
+    return found
 
 
 def _awaiting(interests: QuerySet[ManagerInterest]) -> QuerySet[ManagerInterest]:
@@ -140,18 +145,17 @@ def _ties(user_ids: list[int], organization_ids: list[int] | None) -> Ties:
     by_code: dict[str, set[tuple[int, TieKind]]] = defaultdict(set)
     by_name: dict[str, set[tuple[int, str, TieKind]]] = defaultdict(set)
     interests = ManagerInterest.objects.standing().filter(profile__user__in=user_ids)
-    rows = interests.values_list("profile__user", "organization", "kind", "credit_code", "name")
     wanted = None if organization_ids is None else set(organization_ids)
-    for user, organization, kind, code, name in rows:
-        tie = KIND_OF[InterestKind(kind)]
-        if organization is not None:
-            if wanted is None or organization in wanted:
-                found[user][organization].add(tie)
-            continue
-        if code:
-            by_code[code].add((user, tie))
-        if name:
-            by_name[name].add((user, code, tie))
+    for interest in interests.select_related("profile"):
+        user, declared = interest.profile.user_id, interest.organization_id
+        tie = KIND_OF[InterestKind(interest.kind)]
+        if declared is None:
+            if interest.credit_code:
+                by_code[interest.credit_code].add((user, tie))
+            if interest.name:
+                by_name[interest.name].add((user, interest.credit_code, tie))
+        elif wanted is None or declared in wanted:
+            found[user][declared].add(tie)
 
     by_domain, by_line = _keys_of(user_ids)
     near = _keyed(organizations).filter(
@@ -197,19 +201,19 @@ def _ties(user_ids: list[int], organization_ids: list[int] | None) -> Ties:
     return {user: dict(kinds) for user, kinds in found.items()}
 
 
-def _keyed(rows: QuerySet[Organization]) -> QuerySet[Organization]:
+def _keyed(rows: QuerySet[Organization]) -> Any:
     return rows.annotate(domain=domain_key("contact_email"), line=phone_key("contact_phone"))
 
 
-def _keyed_people(rows: QuerySet[User]) -> QuerySet[User]:
+def _keyed_people(rows: QuerySet[User]) -> Any:
     return rows.annotate(own_domain=domain_key("email"), own_line=phone_key("phone"))
 
 
-def _keyed_addresses(rows: QuerySet[EmailAddress]) -> QuerySet[EmailAddress]:
+def _keyed_addresses(rows: QuerySet[EmailAddress]) -> Any:
     return rows.annotate(own_domain=domain_key("email"))
 
 
-def _keyed_members(rows: QuerySet[Membership]) -> QuerySet[Membership]:
+def _keyed_members(rows: QuerySet[Membership]) -> Any:
     return rows.annotate(own_domain=domain_key("user__email"), own_line=phone_key("user__phone"))
 
 
@@ -246,7 +250,35 @@ def sentence(kind: TieKind, who: str) -> str:
     return said[TieKind(kind)] % {"who": who}
 
 
-def tied_users(organization_id: int) -> list[int]:
-    """Return the managers who are tied to one organization: whom a change of it concerns."""
+# --- Telling of it ------------------------------------------------------------------------------
+
+
+def tied_managers(organization_ids: Collection[int]) -> set[int]:
+    """Return the users with a manager profile who are tied to one of the organizations."""
     users = list(ManagerProfile.objects.values_list("user", flat=True))
-    return sorted(_ties(users, [organization_id]))
+    return set(_ties(users, list(organization_ids)))
+
+
+def announce(*, users: Collection[int] = (), organizations: Collection[int] = ()) -> None:
+    """Send `ties_changed` after the commit for the managers among `users`, and for those who are
+    tied to one of `organizations`: their contact or one of their members has changed."""
+    concerned = set(ManagerProfile.objects.filter(user__in=users).values_list("user", flat=True))
+    if organizations:
+        concerned |= tied_managers(organizations)
+    tell(ties_changed, concerned)
+
+
+def link_interests(organization: Organization) -> None:
+    """Link what was declared of an organization before it was here, now that it registers.
+
+    Without a link the tie holds as well; with it, it outlives another name or code.
+    """
+    waiting = ManagerInterest.objects.standing().filter(organization=None)
+    same = Q(credit_code=organization.credit_code) | Q(credit_code="", name=organization.name)
+    for interest in waiting.filter(same).order_by("pk"):
+        doubled = ManagerInterest.objects.standing().filter(
+            profile=interest.profile_id, organization=organization, kind=interest.kind
+        )
+        if not doubled.exists():
+            interest.organization = organization
+            interest.save(update_fields=("organization",))

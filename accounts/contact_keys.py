@@ -20,7 +20,7 @@ _SECOND = (
 _HOUSE = rf"[^.@]+\.(?:[^.@]+\.gov\.cn|(?:{_SECOND})\.[a-z][a-z]|[^.@]+)$"
 # Shorter ones are extensions and mistakes.
 _DIGITS_AT_LEAST = 7
-_WIDE, _PLAIN = "０１２３４５６７８９", "0123456789"  # noqa: RUF001
+_WIDE, _PLAIN = "０１２３４５６７８９", "0123456789"
 
 
 def domain_key(field: str) -> Func:

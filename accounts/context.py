@@ -99,7 +99,10 @@ OPERATOR = (
     Entry(
         "ops_home",
         _("Overview"),
-        also=("ops_models", "ops_rankers", "ops_ranker", "ops_ranker_fixed"),
+        also=(
+            *("ops_models", "ops_rankers", "ops_ranker", "ops_ranker_fixed"),
+            *("ops_reasons", "ops_reason_new", "ops_reason"),
+        ),
     ),
     LISTING_QUEUE,
     Entry("ops_organizations", _("Organizations"), "organizations", also=("ops_organization",)),

@@ -16,23 +16,19 @@ from django.utils.text import format_lazy
 from django.utils.translation import get_language, ngettext
 from django.utils.translation import gettext_lazy as _
 
-from accounts.classes import class_choices
 from accounts.codes import clean_credit_code
 from accounts.fields import LineField, TextField
 from accounts.files.inspecting import ACCEPT
 from accounts.models import (
     CheckPoint,
     EvidenceKind,
-    InterestKind,
     Language,
-    ManagerGrade,
-    ManagerProfile,
     MembershipRole,
     Organization,
     TokenScope,
     User,
 )
-from accounts.regions import province_choices, region_choices
+from accounts.regions import region_choices
 from accounts.services import ORGANIZATION_FIELDS, REQUIRED_POINTS
 from accounts.tokens import LIFETIMES
 
@@ -45,14 +41,6 @@ _contact = re.compile(
     r"@|://|www\.|\.(?:com|cn|net|org)\b|\d(?:[\s-]?\d){6}|微信|weixin|wechat|\b(?:vx|qq)\b",
     re.IGNORECASE,
 )
-_certificate = RegexValidator(
-    r"^[A-Za-z0-9\u4e00-\u9fff()（）〔〕\[\]/-]+$",
-    _("A certificate number has letters, digits, hyphens and brackets only."),
-)
-
-
-def _date() -> forms.DateInput:
-    return forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d")
 
 
 class SignupForm(allauth_forms.SignupForm):  # type: ignore[misc]
@@ -98,7 +86,8 @@ class CreditCodeField(LineField):
         super().__init__(max_length=40, **kwargs)
 
     def clean(self, value: Any) -> str:
-        return clean_credit_code(super().clean(value))
+        typed: str = super().clean(value)
+        return clean_credit_code(typed) if typed else ""
 
 
 class OrganizationForm(forms.ModelForm[Organization]):
@@ -237,75 +226,6 @@ class ProfileForm(forms.ModelForm[User]):
         return self.cleaned_data["language"] or self.instance.language
 
 
-class UnavailableForm(forms.Form):
-    first = forms.DateField(label=_("First day"), required=False, widget=_date())
-    last = forms.DateField(
-        label=_("Last day"),
-        required=False,
-        widget=_date(),
-        help_text=_("Leave it empty if you do not know yet."),
-    )
-
-    def clean(self) -> dict[str, Any]:
-        cleaned: dict[str, Any] = super().clean() or {}
-        first, last = cleaned.get("first"), cleaned.get("last")
-        if last and not first and "first" not in self.errors:
-            self.add_error("first", _("Please say from when."))
-        if first and last and last < first:
-            self.add_error("last", _("The last day is before the first one."))
-        return cleaned
-
-
-class InterestForm(forms.Form):
-    credit_code = CreditCodeField()
-    kind = forms.ChoiceField(label=_("Kind of tie"), choices=InterestKind.choices)
-    note = LineField(label=_("Note"), max_length=300, required=False)
-
-
-class ManagerForm(forms.ModelForm[ManagerProfile]):
-    certificate_no = LineField(
-        label=_("Certificate number"),
-        max_length=40,
-        validators=[_certificate],
-        help_text=_("Of your technology manager's certificate."),
-        error_messages={
-            "unique": _("This certificate number belongs to another technology manager here.")
-        },
-    )
-
-    class Meta:
-        model = ManagerProfile
-        fields = ("grade", "certificate_no", "classes", "regions", "capacity")
-        help_texts = {
-            "capacity": _("How many matches you want to have in hand at once."),
-        }
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.fields["classes"] = forms.MultipleChoiceField(
-            label=_("Industries"),
-            choices=class_choices(),
-            help_text=_("In which you can judge a technical match. At most 12."),
-            widget=forms.SelectMultiple(attrs={"data-choose": "", "size": 8}),
-        )
-        self.fields["regions"] = forms.MultipleChoiceField(
-            label=_("Regions"),
-            choices=province_choices(),
-            required=False,
-            help_text=_("Provinces that you work in. None means all."),
-            widget=forms.SelectMultiple(attrs={"data-choose": "", "size": 8}),
-        )
-
-    def clean_classes(self) -> list[str]:
-        classes: list[str] = self.cleaned_data["classes"]
-        if len(classes) > 12:
-            raise forms.ValidationError(
-                _("Please choose at most 12 industries; you have chosen %(count)d."),
-                params={"count": len(classes)},
-            )
-        return classes
-
-
 class ChecksForm(forms.Form):
     """The points that an operator compares, each with a note. What is required is checked when the
     organization is verified: ticks may be saved one by one."""
@@ -389,23 +309,6 @@ class ReturnForm(forms.Form):
         label=_("What has to be changed"),
         max_length=300,
         help_text=_("The organization's owners read this."),
-        widget=forms.Textarea(attrs={"rows": 3}),
-    )
-
-
-class CertifyForm(forms.Form):
-    grade = forms.ChoiceField(label=_("Grade"), choices=ManagerGrade.choices)
-    capacity = forms.IntegerField(label=_("Open reviews at most"), min_value=1, max_value=200)
-    certificate_checked = forms.BooleanField(
-        label=_("Certificate number, name and grade agree with the register")
-    )
-
-
-class SuspendForm(forms.Form):
-    reason = LineField(
-        label=_("Reason"),
-        max_length=300,
-        help_text=_("The technology manager reads this."),
         widget=forms.Textarea(attrs={"rows": 3}),
     )
 

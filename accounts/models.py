@@ -309,6 +309,9 @@ class ManagerProfile(models.Model):
     certified_at = models.DateTimeField(null=True, editable=False)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 
+    # Set by `accounts.stars.with_stars`; no column.
+    current_stars: ManagerStars | None
+
     objects = ManagerQuerySet.as_manager()
 
     class Meta:
@@ -816,8 +819,8 @@ class Evidence(models.Model):
 class ManagerStars(models.Model):
     """What one computation of a manager's stars found. A row is added when the result changes.
 
-    `parts`: by part {"share": 0..1, "n": how many it rests on, "good": how many of them were
-    good}; a part without data is missing. See `matchmaking.services.stars` for the formula.
+    `parts`: by part {"n": of how many, "good": how many of them or their sum, "points": 0 to 1};
+    a part without data is missing. See `accounts.stars` for the formula.
     """
 
     profile = models.ForeignKey(ManagerProfile, models.CASCADE, related_name="stars")

@@ -6,7 +6,6 @@ Every function locks what it decides on, checks, saves, and leaves an `AccountEv
 
 from __future__ import annotations
 
-import datetime as dt
 import hashlib
 from collections.abc import Mapping
 from typing import Any
@@ -15,19 +14,20 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from accounts.conflicts import announce, link_interests
 from accounts.models import (
     AccountEvent,
     CheckPoint,
     InterestKind,
     ManagerInterest,
     ManagerProfile,
-    ManagerStatus,
     Membership,
     MembershipRole,
     Organization,
     OrganizationStatus,
     User,
 )
+from accounts.notices import notify, writers_of
 
 Verb = AccountEvent.Verb
 
@@ -47,7 +47,7 @@ ORGANIZATION_FIELDS = (
     "contact_phone",
     "contact_email",
 )
-MANAGER_FIELDS = ("grade", "certificate_no", "classes", "regions", "capacity")
+PERSON_FIELDS = ("name", "phone", "language")
 # More open requests than this are not one person's; somebody is trying codes.
 JOIN_REQUESTS_AT_MOST = 5
 # Without these nobody is verified. A website is not everybody's.
@@ -102,6 +102,8 @@ def register_organization(*, actor: User, content: Mapping[str, Any]) -> Organiz
         user=actor, organization=organization, role=MembershipRole.OWNER, is_active=True
     )
     record(Verb.REGISTERED, actor=actor, organization=organization, subject=actor)
+    link_interests(organization)
+    announce(users=[actor.pk], organizations=[organization.pk])
     return organization
 
 
@@ -141,6 +143,8 @@ def change_organization(
         raise code_taken() from None
     labels = [str(Organization._meta.get_field(name).verbose_name) for name in changed]  # type: ignore[union-attr]
     record(Verb.CHANGED, actor=actor, organization=organization, note=", ".join(labels))
+    link_interests(organization)
+    announce(organizations=[organization.pk])
     return organization
 
 
@@ -187,6 +191,7 @@ def verify_organization(*, organization: Organization, actor: User, seen: str) -
     organization.verified_at = timezone.now()
     organization.save(update_fields=("status", "status_reason", "verified_at"))
     record(Verb.VERIFIED, actor=actor, organization=organization)
+    _tell_writers("organization.verified", organization)
     return organization
 
 
@@ -205,7 +210,46 @@ def return_organization(
     organization.verified_at = None
     organization.save(update_fields=("status", "status_reason", "verified_at"))
     record(Verb.RETURNED, actor=actor, organization=organization, note=reason)
+    _tell_writers("organization.returned", organization)
     return organization
+
+
+def _tell_writers(kind: str, organization: Organization) -> None:
+    """Tell who may write for an organization what an operator has just decided about it."""
+    decided = timezone.now().isoformat()
+    for user in writers_of(organization):
+        notify(
+            kind=kind,
+            user=user,
+            key=f"{kind}:{organization.pk}:{decided}:{user.pk}",
+            payload={"organization": organization.pk},
+        )
+
+
+# --- One's own data -----------------------------------------------------------------------------
+
+
+@transaction.atomic
+def change_person(*, person: User, content: Mapping[str, Any]) -> User:
+    """Save a person's name, phone and language. Another phone may tie them to somebody."""
+    stored = User.objects.select_for_update().get(pk=person.pk)
+    changed = [name for name in PERSON_FIELDS if getattr(stored, name) != content[name]]
+    for name in changed:
+        setattr(stored, name, content[name])
+    if changed:
+        stored.save(update_fields=changed)
+    if "phone" in changed:
+        announce_contact(stored)
+    return stored
+
+
+def announce_contact(person: User) -> None:
+    """Tell that a person's phone or e-mail has changed: theirs ties them, and their colleagues'
+    managers with the same one to the organization."""
+    organizations = Membership.objects.active().filter(user=person)
+    announce(
+        users=[person.pk], organizations=list(organizations.values_list("organization", flat=True))
+    )
 
 
 # --- Members ------------------------------------------------------------------------------------
@@ -236,6 +280,7 @@ def ask_to_join(*, actor: User, credit_code: str) -> Membership:
         user=actor, organization=organization, role=MembershipRole.EDITOR, is_active=False
     )
     record(Verb.JOIN_ASKED, actor=actor, organization=organization, subject=actor)
+    announce(users=[actor.pk])
     return membership
 
 
@@ -288,6 +333,7 @@ def answer_join(
         subject=membership.user,
         note=note,
     )
+    announce(users=[membership.user_id], organizations=[membership.organization_id])
 
 
 def _keep_an_owner(membership: Membership) -> None:
@@ -345,7 +391,7 @@ def remove_member(*, membership: Membership, actor: User) -> None:
     membership.delete()
     profile = ManagerProfile.objects.filter(user=membership.user_id).first()
     if was_active and profile is not None:
-        _add_past_employment(profile, membership.organization)
+        add_past_employment(profile, membership.organization)
     record(
         Verb.CHANGED if was_active else Verb.REFUSED,
         actor=actor,
@@ -353,141 +399,11 @@ def remove_member(*, membership: Membership, actor: User) -> None:
         subject=membership.user,
         note=_("left the organization") if was_active else _("request withdrawn"),
     )
+    announce(users=[membership.user_id])
 
 
-def _add_past_employment(profile: ManagerProfile, organization: Organization) -> None:
-    ManagerInterest.objects.get_or_create(
-        profile=profile, organization=organization, defaults={"kind": InterestKind.EMPLOYMENT}
+def add_past_employment(profile: ManagerProfile, organization: Organization) -> None:
+    """Make an organization that somebody has left a past employer. The tie stays."""
+    ManagerInterest.objects.standing().get_or_create(
+        profile=profile, organization=organization, kind=InterestKind.EMPLOYMENT
     )
-
-
-# --- Technology managers ------------------------------------------------------------------------
-
-
-def _certificate_taken() -> Refused:
-    return Refused(_("This certificate number belongs to another technology manager here."))
-
-
-@transaction.atomic
-def apply_as_manager(*, actor: User, content: Mapping[str, Any]) -> ManagerProfile:
-    """Apply for certification, or correct an application that is not decided yet.
-
-    Organizations that the person was a member of before become past employers by themselves.
-    """
-    User.objects.select_for_update().get(pk=actor.pk)
-    profile = ManagerProfile.objects.filter(user=actor).first()
-    if profile is not None and profile.status == ManagerStatus.CERTIFIED:
-        raise Refused(_("You are a certified technology manager already."))
-    if profile is not None and profile.status == ManagerStatus.SUSPENDED and profile.certified_at:
-        raise Refused(
-            _(
-                "Your certification is suspended. Only an operator can lift that; "
-                "please write to us."
-            )
-        )
-    if profile is None:
-        profile = ManagerProfile(user=actor)
-    for name in MANAGER_FIELDS:
-        setattr(profile, name, content[name])
-    profile.status = ManagerStatus.PENDING
-    try:
-        with transaction.atomic():
-            profile.save()
-    except IntegrityError:
-        raise _certificate_taken() from None
-    record(Verb.APPLIED, actor=actor, subject=actor, note=profile.certificate_no)
-
-    once = AccountEvent.objects.filter(
-        subject=actor, verb__in=(Verb.JOINED, Verb.REGISTERED), organization__isnull=False
-    ).values("organization")
-    now = Membership.objects.filter(user=actor).values("organization")
-    for organization in Organization.objects.filter(pk__in=once).exclude(pk__in=now):
-        _add_past_employment(profile, organization)
-    return profile
-
-
-def _lock_profile(profile: ManagerProfile, actor: User) -> ManagerProfile:
-    profile = (
-        ManagerProfile.objects.select_for_update(of=("self",))
-        .select_related("user")
-        .get(pk=profile.pk)
-    )
-    if not actor.is_operator:
-        raise Refused(_("Only operators certify technology managers."))
-    if profile.user_id == actor.pk:
-        raise Refused(_("Nobody decides on themselves; another operator has to."))
-    return profile
-
-
-@transaction.atomic
-def certify_manager(
-    *, profile: ManagerProfile, actor: User, grade: str, capacity: int
-) -> ManagerProfile:
-    """Certify a manager with the grade that the certificate shows."""
-    profile = _lock_profile(profile, actor)
-    if profile.status == ManagerStatus.CERTIFIED:
-        raise Refused(_("This technology manager is certified already."))
-    profile.grade, profile.capacity = grade, capacity
-    profile.status = ManagerStatus.CERTIFIED
-    profile.certified_at = timezone.now()
-    profile.save(update_fields=("grade", "capacity", "status", "certified_at"))
-    record(Verb.CERTIFIED, actor=actor, subject=profile.user, note=str(profile.get_grade_display()))
-    return profile
-
-
-@transaction.atomic
-def suspend_manager(*, profile: ManagerProfile, actor: User, reason: str) -> ManagerProfile:
-    """Suspend a certified manager, or turn an application down. They read the reason."""
-    profile = _lock_profile(profile, actor)
-    if profile.status == ManagerStatus.SUSPENDED:
-        raise Refused(_("This technology manager is suspended already."))
-    if not reason:
-        raise Refused(_("Please write the reason; the technology manager reads it."))
-    profile.status = ManagerStatus.SUSPENDED
-    profile.save(update_fields=("status",))
-    record(Verb.SUSPENDED, actor=actor, subject=profile.user, note=reason)
-    return profile
-
-
-@transaction.atomic
-def declare_interest(
-    *, profile: ManagerProfile, credit_code: str, kind: str, note: str = ""
-) -> ManagerInterest:
-    """Declare a tie to an organization. Its matches then go to others; stars are not affected."""
-    organization = Organization.objects.filter(credit_code=credit_code).first()
-    if organization is None:
-        raise Refused(
-            _(
-                "No organization with this credit code is registered here, so none of its matches "
-                "can reach you."
-            )
-        )
-    interest, created = ManagerInterest.objects.get_or_create(
-        profile=profile,
-        organization=organization,
-        defaults={"kind": InterestKind(kind), "note": note},
-    )
-    if not created:
-        raise Refused(_("You have declared this organization already."))
-    record(
-        Verb.INTEREST,
-        actor=profile.user,
-        organization=organization,
-        subject=profile.user,
-        note=str(interest.get_kind_display()),
-    )
-    return interest
-
-
-@transaction.atomic
-def set_unavailable(
-    *, profile: ManagerProfile, first: dt.date | None, last: dt.date | None
-) -> ManagerProfile:
-    """Mark days on which a manager takes no new reviews; without `first` there are none."""
-    profile = ManagerProfile.objects.select_for_update().get(pk=profile.pk)
-    if first and last and last < first:
-        raise Refused(_("The last day is before the first one."))
-    profile.absences.all().delete()
-    if first:
-        profile.absences.create(first=first, last=last)
-    return profile

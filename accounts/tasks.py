@@ -58,3 +58,11 @@ def forget_notifications() -> None:
 
     while notices.forget_old():
         pass
+
+
+@shared_task(ignore_result=True)
+def watch_certificates() -> None:
+    """Remind of certificates that run out, and close those that have."""
+    from accounts import certification
+
+    certification.watch_certificates()

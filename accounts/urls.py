@@ -2,9 +2,12 @@ from django.urls import path
 
 from accounts.views import (
     help,
+    manager_files,
+    manager_ties,
     managers,
     notifications,
     ops,
+    ops_managers,
     organizations,
     settings,
     tokens,
@@ -50,7 +53,26 @@ urlpatterns = [
         name="organization_code_recall",
     ),
     path("managers/", managers.manager_list, name="manager_list"),
+    path("manager/", managers.manager_own, name="manager_own"),
     path("manager/apply/", managers.manager_apply, name="manager_apply"),
+    path("manager/files/", managers.manager_file_add, name="manager_file_add"),
+    path("manager/renewal/", managers.manager_renewal, name="manager_renewal"),
+    path("manager/renewal/recall/", managers.manager_renewal_recall, name="manager_renewal_recall"),
+    path("manager/absences/", manager_ties.manager_absences, name="manager_absences"),
+    path(
+        "manager/absences/<int:absence>/end/",
+        manager_ties.manager_absence_end,
+        name="manager_absence_end",
+    ),
+    path("manager/interests/", manager_ties.manager_interests, name="manager_interests"),
+    path(
+        "managers/<int:pk>/files/<int:evidence>/", manager_files.manager_file, name="manager_file"
+    ),
+    path(
+        "managers/<int:pk>/files/<int:evidence>/remove/",
+        manager_files.manager_file_remove,
+        name="manager_file_remove",
+    ),
     path("notifications/", notifications.notifications, name="notifications"),
     path("notifications/read/", notifications.notifications_read, name="notifications_read"),
     path("notifications/mute/", notifications.notification_mute, name="notification_mute"),
@@ -71,8 +93,8 @@ urlpatterns = [
     path("settings/role/", settings.switch_role, name="switch_role"),
     path("ops/organizations/", ops.ops_organizations, name="ops_organizations"),
     path("ops/organizations/<int:pk>/", ops.ops_organization, name="ops_organization"),
-    path("ops/managers/", ops.ops_managers, name="ops_managers"),
-    path("ops/managers/<int:pk>/", ops.ops_manager, name="ops_manager"),
+    path("ops/managers/", ops_managers.ops_managers, name="ops_managers"),
+    path("ops/managers/<int:pk>/", ops_managers.ops_manager, name="ops_manager"),
     *(
         path(
             f"help/{page}/",
@@ -80,6 +102,6 @@ urlpatterns = [
             {"template": f"help/{page}.html"},
             name=f"help_{page}",
         )
-        for page in ("matching", "visibility", "figures", "accessibility")
+        for page in ("matching", "visibility", "figures", "accessibility", "stars")
     ),
 ]

@@ -7,17 +7,15 @@ Every function locks the organization, checks, saves, and leaves an `AccountEven
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import partial
 from typing import IO
 
-from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from accounts.files.scanning import ScanState, scan
-from accounts.files.storage import discard, private_storage, remove_orphans
-from accounts.files.taking import Kept, VirusFound, taken_in
+from accounts.conflicts import announce, link_interests
+from accounts.evidence import FOLDER, note_virus, remove, store
+from accounts.files.taking import VirusFound, taken_in
 from accounts.models import (
     AccountEvent,
     CheckPoint,
@@ -31,6 +29,7 @@ from accounts.models import (
     User,
     VerificationCheck,
 )
+from accounts.notices import notify, owners_of
 from accounts.services import (
     Refused,
     check_rules_members,
@@ -40,9 +39,6 @@ from accounts.services import (
 )
 
 Verb = AccountEvent.Verb
-FOLDER = "evidence"
-# Of one organization: more than anybody looks through.
-EVIDENCE_AT_MOST = 20
 # A tick without a file of this kind needs a note that says where it was seen.
 SHOWN_BY = {CheckPoint.LICENCE: EvidenceKind.LICENCE, CheckPoint.LETTER: EvidenceKind.LETTER}
 
@@ -104,9 +100,9 @@ def add_evidence(
     try:
         with taken_in(upload, name=name, folder=FOLDER) as kept, transaction.atomic():
             organization = _lock_as_owner(organization, actor)
-            return _store(organization, kept, actor=actor, purpose=purpose)
+            return store(organization, kept, actor=actor, purpose=purpose)
     except VirusFound as found:
-        _note_virus(organization, actor, found, name)
+        note_virus(organization, actor, found, name)
         raise
 
 
@@ -116,53 +112,10 @@ def _lock_as_owner(organization: Organization, actor: User) -> Organization:
     return organization
 
 
-def _store(
-    organization: Organization,
-    kept: Kept,
-    *,
-    actor: User,
-    purpose: str,
-    change: CodeChange | None = None,
-) -> Evidence:
-    """Write the row of a file that is kept. The caller holds the organization."""
-    present = organization.evidence.present()
-    if present.count() >= EVIDENCE_AT_MOST:
-        raise ValidationError(
-            _("An organization has at most %(limit)d files of evidence. Remove one first.")
-            % {"limit": EVIDENCE_AT_MOST},
-            code="count",
-        )
-    if present.filter(sha256=kept.sha256).exists():
-        raise ValidationError(_("This very file is here already."), code="same_file")
-    evidence = Evidence.objects.create(
-        organization=organization,
-        code_change=change,
-        purpose=EvidenceKind(purpose),
-        file=kept.file,
-        name=kept.name,
-        kind=kept.kind,
-        size=kept.size,
-        sha256=kept.sha256,
-        scan=kept.scan,
-        added_by=actor,
-    )
-    record(Verb.FILE_ADDED, actor=actor, organization=organization, note=_said(evidence))
-    return evidence
-
-
-def _said(evidence: Evidence) -> str:
-    return f"{evidence.get_purpose_display()}: {evidence.name}"
-
-
-def _note_virus(
-    organization: Organization, actor: User | None, found: VirusFound, name: str
-) -> None:
-    record(Verb.FILE_REFUSED, actor=actor, organization=organization, note=f"{found.virus}: {name}")
-
-
 @transaction.atomic
 def remove_evidence(*, evidence: Evidence, actor: User) -> None:
     """Delete a file of evidence; its row stays. What was ticked because of it stays ticked."""
+    assert evidence.organization is not None  # the caller found it through its organization
     organization = _lock_as_owner(evidence.organization, actor)
     found = organization.evidence.present().filter(pk=evidence.pk).first()
     if found is None:
@@ -170,15 +123,7 @@ def remove_evidence(*, evidence: Evidence, actor: User) -> None:
     change = found.code_change
     if change is not None and change.status == CodeChangeStatus.OPEN:
         raise Refused(_("This file belongs to an open request. Withdraw the request first."))
-    found.removed_at, found.removed_by = timezone.now(), actor
-    found.save(update_fields=("removed_at", "removed_by"))
-    record(Verb.FILE_REMOVED, actor=actor, organization=organization, note=_said(found))
-    transaction.on_commit(partial(discard, found.file))
-
-
-def note_read(*, evidence: Evidence, actor: User) -> None:
-    """Remember that somebody has opened a file of evidence."""
-    record(Verb.FILE_READ, actor=actor, organization=evidence.organization, note=_said(evidence))
+    remove(found, actor=actor)
 
 
 # --- Another credit code --------------------------------------------------------------------------
@@ -210,7 +155,7 @@ def ask_for_code(
                 reason=reason,
                 asked_by=actor,
             )
-            _store(organization, kept, actor=actor, purpose=EvidenceKind.CODE, change=change)
+            store(organization, kept, actor=actor, purpose=EvidenceKind.CODE, change=change)
             record(
                 Verb.CODE_ASKED,
                 actor=actor,
@@ -219,7 +164,7 @@ def ask_for_code(
             )
             return change
     except VirusFound as found:
-        _note_virus(organization, actor, found, name)
+        note_virus(organization, actor, found, name)
         raise
 
 
@@ -273,6 +218,9 @@ def confirm_code(*, change: CodeChange, actor: User, note: str) -> CodeChange:
     )
     _settle(change, CodeChangeStatus.CONFIRMED, actor=actor, answer="")
     record(Verb.CODE_CHANGED, actor=actor, organization=organization, note=f"{change}: {note}")
+    _tell_owners(change)
+    link_interests(organization)
+    announce(organizations=[organization.pk])
     return change
 
 
@@ -284,7 +232,18 @@ def refuse_code(*, change: CodeChange, actor: User, reason: str) -> CodeChange:
         raise Refused(_("Please write what has to be changed; the organization reads it."))
     _settle(change, CodeChangeStatus.REFUSED, actor=actor, answer=reason)
     record(Verb.CODE_REFUSED, actor=actor, organization=organization, note=f"{change}: {reason}")
+    _tell_owners(change)
     return change
+
+
+def _tell_owners(change: CodeChange) -> None:
+    for user in owners_of(change.organization_id):
+        notify(
+            kind="code_change.decided",
+            user=user,
+            key=f"code_change.decided:{change.pk}:{user.pk}",
+            payload={"change": change.pk},
+        )
 
 
 def _lock_change(change: CodeChange, actor: User) -> tuple[Organization, CodeChange]:
@@ -308,38 +267,3 @@ def _settle(change: CodeChange, status: CodeChangeStatus, *, actor: User, answer
     change.status, change.decided_by, change.answer = status, actor, answer
     change.decided_at = timezone.now()
     change.save(update_fields=("status", "decided_by", "decided_at", "answer"))
-
-
-# --- Run by tasks ---------------------------------------------------------------------------------
-
-
-def rescan_held(*, limit: int = 100) -> None:
-    """Scan evidence that was held back, as no scanner had answered."""
-    held = Evidence.objects.present().filter(scan=ScanState.HELD).select_related("organization")
-    for evidence in held.order_by("pk")[:limit]:
-        try:
-            with private_storage().open(evidence.file) as file:
-                finding = scan(file)
-        except FileNotFoundError:
-            continue
-        if finding.state == ScanState.HELD:
-            return  # it does not answer for the others either
-        rows = Evidence.objects.present().filter(pk=evidence.pk, scan=ScanState.HELD)
-        if finding.state != ScanState.INFECTED:
-            rows.update(scan=finding.state)
-            continue
-        with transaction.atomic():
-            if rows.update(scan=finding.state, removed_at=timezone.now()):
-                found = VirusFound(finding.virus)
-                _note_virus(evidence.organization, None, found, evidence.name)
-                transaction.on_commit(partial(discard, evidence.file))
-
-
-def tidy_up() -> int:
-    """Delete stored files that belong to no evidence. Return how many."""
-    return remove_orphans(FOLDER, _known)
-
-
-def _known(names: list[str]) -> set[str]:
-    rows = Evidence.objects.present().filter(file__in=names)
-    return set(rows.values_list("file", flat=True))

@@ -11,6 +11,7 @@ from django.http import HttpResponse
 from django.utils.translation import gettext as _
 
 from accounts.http import UserRequest
+from accounts.models import ManagerProfile
 
 P = ParamSpec("P")
 View = Callable[Concatenate[UserRequest, P], HttpResponse]
@@ -29,3 +30,13 @@ def operator_only(view: View[P]) -> View[P]:
         return view(request, *args, **kwargs)
 
     return gated
+
+
+def own_profile(request: UserRequest) -> ManagerProfile:
+    """Return the reader's own manager profile, certified or not; others read why not (403)."""
+    profile = ManagerProfile.objects.filter(user=request.user).select_related("user").first()
+    if profile is None:
+        raise PermissionDenied(
+            _("This page is open to technology managers, and to those who have applied.")
+        )
+    return profile

@@ -1,4 +1,4 @@
-"""Operators: verify organizations, certify technology managers."""
+"""Operators: verify organizations."""
 
 from __future__ import annotations
 
@@ -10,28 +10,24 @@ from django import forms
 from django.contrib import messages
 from django.core.paginator import Paginator
 from django.db import transaction
-from django.db.models import Count, F, Q
+from django.db.models import Count, Q
 from django.http import HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
-from accounts.clocks import answer_due, managers_with_clock, with_clock
+from accounts.clocks import answer_due, with_clock
 from accounts.forms import (
-    CertifyForm,
     ChecksForm,
     ConfirmCodeForm,
     RefuseCodeForm,
     ReturnForm,
-    SuspendForm,
 )
 from accounts.http import UserRequest
 from accounts.models import (
     AccountEvent,
     CodeChange,
     CodeChangeStatus,
-    ManagerProfile,
-    ManagerStatus,
     Membership,
     Organization,
     OrganizationStatus,
@@ -39,10 +35,8 @@ from accounts.models import (
 )
 from accounts.services import (
     Refused,
-    certify_manager,
     fingerprint,
     return_organization,
-    suspend_manager,
     verify_organization,
 )
 from accounts.verification import confirm_code, refuse_code, tick
@@ -55,7 +49,7 @@ _COMMON = re.compile(
 )
 
 
-def _tabs(statuses: Any, counts: dict[str, int], chosen: str) -> list[dict[str, Any]]:
+def tabs(statuses: Any, counts: dict[str, int], chosen: str) -> list[dict[str, Any]]:
     return [
         {
             "value": status.value,
@@ -67,7 +61,7 @@ def _tabs(statuses: Any, counts: dict[str, int], chosen: str) -> list[dict[str, 
     ]
 
 
-def _counts(rows: Any) -> dict[str, int]:
+def counts_by_status(rows: Any) -> dict[str, int]:
     return dict(rows.order_by().values_list("status").annotate(number=Count("pk")))
 
 
@@ -94,7 +88,7 @@ def ops_organizations(request: UserRequest) -> HttpResponse:
         {
             "page": page,
             "rows": [{"organization": row, "due_on": answer_due(row)} for row in page],
-            "tabs": _tabs(OrganizationStatus, _counts(rows), chosen),
+            "tabs": tabs(OrganizationStatus, counts_by_status(rows), chosen),
             "chosen": chosen,
             "words": words,
             "code_changes": CodeChange.objects.filter(status=CodeChangeStatus.OPEN)
@@ -236,74 +230,3 @@ class _Forms:
     def _change(self) -> int:
         text = self.data.get("change", "")
         return int(text) if text.isascii() and text.isdigit() and len(text) < 18 else 0
-
-
-@operator_only
-@require_safe
-def ops_managers(request: UserRequest) -> HttpResponse:
-    """Technology managers by status; those who wait for an answer first."""
-    chosen = request.GET.get("status", "")
-    rows = ManagerProfile.objects.all()
-    counts = _counts(rows)
-    if chosen not in ManagerStatus.values:
-        pending = ManagerStatus.PENDING
-        chosen = pending if counts.get(pending) else ManagerStatus.CERTIFIED
-    order = ("asked_at", "pk") if chosen == ManagerStatus.PENDING else (F("user__name"), "pk")
-    found = managers_with_clock(rows.filter(status=chosen)).select_related("user").order_by(*order)
-    page = Paginator(found, PAGE_SIZE).get_page(request.GET.get("page"))
-    return render(
-        request,
-        "accounts/ops_managers.html",
-        {
-            "page": page,
-            "rows": [{"profile": row, "due_on": answer_due(row)} for row in page],
-            "tabs": _tabs(ManagerStatus, counts, chosen),
-            "chosen": chosen,
-        },
-    )
-
-
-@operator_only
-@require_http_methods(["GET", "HEAD", "POST"])
-def ops_manager(request: UserRequest, pk: int) -> HttpResponse:
-    """Certify one technology manager, or suspend them with a reason."""
-    rows = managers_with_clock(ManagerProfile.objects.all()).select_related("user")
-    profile = get_object_or_404(rows, pk=pk)
-    answer = request.POST.get("answer", "") if request.method == "POST" else ""
-    certify_form = CertifyForm(
-        request.POST if answer == "certify" else None,
-        initial={"grade": profile.grade, "capacity": profile.capacity},
-    )
-    suspend_form = SuspendForm(request.POST if answer == "suspend" else None)
-    problem = ""
-    try:
-        if answer == "certify" and certify_form.is_valid():
-            certify_manager(
-                profile=profile,
-                actor=request.user,
-                grade=certify_form.cleaned_data["grade"],
-                capacity=certify_form.cleaned_data["capacity"],
-            )
-            messages.success(request, _("Certified: %(name)s.") % {"name": profile.user.name})
-            return redirect("ops_managers")
-        if answer == "suspend" and suspend_form.is_valid():
-            suspend_manager(profile=profile, actor=request.user, **suspend_form.cleaned_data)
-            messages.success(request, _("Suspended: %(name)s.") % {"name": profile.user.name})
-            return redirect("ops_managers")
-    except Refused as exc:
-        problem = str(exc)
-        profile = get_object_or_404(rows, pk=pk)
-    context = {
-        "profile": profile,
-        "due_on": answer_due(profile),
-        "memberships": Membership.objects.filter(user=profile.user).select_related("organization"),
-        "interests": profile.interests.select_related("organization"),
-        "events": AccountEvent.objects.filter(subject=profile.user).select_related(
-            "actor", "organization"
-        ),
-        "certify_form": certify_form,
-        "suspend_form": suspend_form,
-        "form": suspend_form if answer == "suspend" else certify_form,
-        "problem": problem,
-    }
-    return render(request, "accounts/ops_manager.html", context, status=409 if problem else 200)

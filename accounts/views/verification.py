@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from accounts.clocks import with_clock
+from accounts.evidence import EVIDENCE_AT_MOST, note_read
 from accounts.files.inspecting import taken, too_large
 from accounts.forms import CodeChangeForm, EvidenceForm
 from accounts.http import UserRequest
@@ -19,10 +20,8 @@ from accounts.models import CheckPoint, CodeChange, CodeChangeStatus, Evidence, 
 from accounts.permissions import is_operator, owns
 from accounts.services import REQUIRED_POINTS, Refused
 from accounts.verification import (
-    EVIDENCE_AT_MOST,
     add_evidence,
     ask_for_code,
-    note_read,
     recall_code,
     remove_evidence,
 )

@@ -469,6 +469,17 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 3600.0,
         "options": {"expires": 3600},
     },
+    # Every hour, so that a day on which beat stood still is made up for.
+    "certificates": {
+        "task": "accounts.tasks.watch_certificates",
+        "schedule": crontab(minute=5),
+        "options": {"expires": 3600},
+    },
+    "stars": {
+        "task": "matchmaking.tasks.compute_stars",
+        "schedule": crontab(minute=40, hour=2),
+        "options": {"expires": 6 * 3600},
+    },
     "ranker": {
         "task": "matchmaking.tasks.train_ranker",
         "schedule": crontab(minute=20, hour=3, day_of_week="sunday"),

@@ -5,6 +5,7 @@ from django.core.exceptions import ValidationError
 from django.test import Client
 from django.urls import reverse
 
+from accounts import evidence as evidence_files
 from accounts import verification
 from accounts.files.scanning import Finding, ScannerDown, ScanState
 from accounts.files.storage import names_in
@@ -300,7 +301,7 @@ def test_evidence_is_held_back_until_it_is_scanned(
 
     settings.VIRUS_SCANNER = f"{__name__}.{answer}"
     with django_capture_on_commit_callbacks(execute=True):
-        verification.rescan_held()
+        evidence_files.rescan_held()
 
     assert client_of(owner).get(url).status_code == code
 
