@@ -33,6 +33,7 @@ from matchmaking.services import (
     overturning,
     planning,
     rematching,
+    stars,
     training,
 )
 from matchmaking.workflow import ModelState
@@ -167,6 +168,12 @@ def forget(kind: str, ids: list[int]) -> None:
 def assign() -> None:
     """Give whatever waits to managers who have room."""
     assignment.assign_matches()
+
+
+@shared_task(base=Retrying)
+def compute_stars() -> None:
+    """Compute the managers' stars from what happened up to now."""
+    stars.compute_stars()
 
 
 @shared_task(base=Retrying)
