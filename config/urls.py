@@ -10,6 +10,8 @@ urlpatterns = [
     path("healthz/", healthz, name="healthz"),
     path("i18n/setlang/", login_not_required(set_language), name="set_language"),
     path("account/", include("allauth.urls")),
+    # The lists come last: whatever no address is for is answered there.
+    path("api/v1/", include("matchmaking.api.urls")),
     path("api/v1/", include("catalog.api.urls")),
     path("", include("accounts.urls")),
     path("", include("catalog.urls")),

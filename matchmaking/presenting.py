@@ -216,6 +216,18 @@ def reader_of(user: User, match: Match) -> Reader:
     )
 
 
+def review_reader(review: Review) -> Reader:
+    """Return what a manager may see through a review of theirs: names once it is taken on."""
+    accepted = review.status in (ReviewStatus.ACCEPTED, ReviewStatus.SUBMITTED)
+    return Reader(
+        side="",
+        names=accepted,
+        contacts=accepted and review.match.status == MatchStatus.INTRODUCED,
+        is_manager=True,
+        has_decided=review.status == ReviewStatus.SUBMITTED,
+    )
+
+
 def _side_tier(side: str, match: Match) -> Tier:
     """Return what one side may read of the other's listing."""
     if not match.listing(side).owner.is_verified:
@@ -1389,9 +1401,11 @@ def assigned_because(review: Review, names: Mapping[int, str] | None = None) -> 
     if "reassigned_by" in facts:
         text = _("reassigned by the operator %(name)s") % {"name": name}
         # Of a re-assignment in bulk the choice itself was the platform's.
-        return _("%(who)s; %(why)s") % {"who": text, "why": because_text(facts)} if (
-            "classes" in facts
-        ) else text
+        return (
+            _("%(who)s; %(why)s") % {"who": text, "why": because_text(facts)}
+            if ("classes" in facts)
+            else text
+        )
     text = _("referred by %(name)s") % {"name": name}
     if not facts.get("note"):
         return text

@@ -197,6 +197,7 @@ SPECTACULAR_SETTINGS = {
         "IpStatusEnum": "catalog.ip.IpStatus",
         "OrganizationKindEnum": "accounts.models.OrganizationKind",
         "TierEnum": "catalog.api.serializers.TIERS",
+        "SideEnum": "matchmaking.workflow.Side",
     },
 }
 

@@ -33,6 +33,7 @@ from matchmaking.forms import ConsentForm
 from matchmaking.models import Consent, Match, MatchEvent, RankerVersion, index_model
 from matchmaking.navigation import asked_of, awaiting_answer
 from matchmaking.services.consents import answer
+from matchmaking.services.overturning import REOPENABLE
 from matchmaking.services.unmet import Progress, problem_text, unmet_text
 from matchmaking.views.gates import (
     ANSWER_PARTS,
@@ -60,7 +61,7 @@ TABS = {
 # --- Matches of a listing ---------------------------------------------------------------------
 
 
-def _of_tab(matches: QuerySet[Match], tab: str, side: str) -> QuerySet[Match]:
+def of_tab(matches: QuerySet[Match], tab: str, side: str) -> QuerySet[Match]:
     answered = Consent.objects.filter(side=side).values("match")
     asked = asked_of(side)
     if tab == "answer":
@@ -307,7 +308,7 @@ def _listing_matches(request: UserRequest, kind: str, number: str) -> HttpRespon
     order = ("due_on", "rank", "pk") if tab in ("answer", "waiting") else ("rank", "-score", "pk")
     if tab in ("introduced", "ended"):
         order = ("-updated_at", "-pk", "rank")
-    page = Paginator(for_lists(_of_tab(matches, tab, kind).order_by(*order)), PAGE_SIZE).get_page(
+    page = Paginator(for_lists(of_tab(matches, tab, kind).order_by(*order)), PAGE_SIZE).get_page(
         request.GET.get("page")
     )
     engine = _engine_state(listing, counts)
@@ -427,6 +428,7 @@ def match_detail(request: UserRequest, number: str) -> HttpResponse:
         context |= evidence(match, reader)
         context |= {
             "opinion": presenting.opinion_of(match, reader),
+            "can_reopen": reader.is_operator and not reader.side and match.status in REOPENABLE,
             "events": presenting.event_lines(match, reader, events),
             "my_consent": consents.get(reader.side),
             "other_agreed": bool(
