@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import BooleanField, Count, Exists, OuterRef, Q, QuerySet, Value
+from django.db.models import BooleanField, Case, Count, Exists, OuterRef, Q, QuerySet, When
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 from django.utils.translation import gettext_lazy, pgettext_lazy
@@ -56,7 +55,7 @@ def waiting(user: User) -> QuerySet[PublicationReview]:
         rows.exclude(~Q(appeal="") & Exists(rejected))
         .annotate(
             quality=Coalesce("demand__quality", "achievement__quality"),
-            mine=Coalesce(Q(manager=user), Value(False), output_field=BooleanField()),
+            mine=Case(When(manager=user, then=True), default=False, output_field=BooleanField()),
         )
         .order_by("-mine", "due_on", "-quality", "opened_at", "pk")
     )
@@ -68,11 +67,11 @@ def load(rows: QuerySet[PublicationReview]) -> list[PublicationReview]:
     return list(people.defer(*_DEFERRED))
 
 
-def _conditions(today: dt.date) -> dict[str, Q]:
+def _conditions(user: User) -> dict[str, Q]:
     return {
         "all": Q(),
-        "mine": Q(mine=True),
-        "late": Q(due_on__lt=today),
+        "mine": Q(manager=user),
+        "late": Q(due_on__lt=timezone.localdate()),
         "appeals": ~Q(appeal=""),
         "again": Q(again=True),
         "escalated": Q(escalated_at__isnull=False),
@@ -96,12 +95,12 @@ class Filters:
     def of_kind(self, rows: QuerySet[PublicationReview]) -> QuerySet[PublicationReview]:
         return rows.filter(**{f"{self.kind}__isnull": False}) if self.kind else rows
 
-    def apply(self, rows: QuerySet[PublicationReview]) -> QuerySet[PublicationReview]:
-        return self.of_kind(rows).filter(_conditions(timezone.localdate())[self.show])
+    def apply(self, rows: QuerySet[PublicationReview], user: User) -> QuerySet[PublicationReview]:
+        return self.of_kind(rows).filter(_conditions(user)[self.show])
 
-    def counts(self, rows: QuerySet[PublicationReview]) -> dict[str, int]:
+    def counts(self, rows: QuerySet[PublicationReview], user: User) -> dict[str, int]:
         """Count what each filter would show, in one query."""
-        conditions = _conditions(timezone.localdate())
+        conditions = _conditions(user)
         counted: dict[str, int] = (
             self.of_kind(rows)
             .order_by()

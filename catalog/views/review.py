@@ -60,8 +60,8 @@ def listing_queue(request: UserRequest) -> HttpResponse:
     """List what was submitted, the reader's checks first; without their own side's listings."""
     _only_reviewers(request)
     rows, filters = waiting(request.user), Filters.read(request.GET)
-    counts = filters.counts(rows)
-    found = filters.apply(rows)
+    counts = filters.counts(rows, request.user)
+    found = filters.apply(rows, request.user)
     page = page_of(found, request.GET.get("page", "1"))
     shown_rows: Any = page.object_list  # a slice of the query set
     return render(
@@ -69,10 +69,7 @@ def listing_queue(request: UserRequest) -> HttpResponse:
         "catalog/queue.html",
         {
             "page": page,
-            "rows": [
-                _row(row, request.user)
-                for row in load(cast("QuerySet[PublicationReview]", page.object_list))
-            ],
+            "rows": [_row(row, request.user) for row in load(shown_rows)],
             "filters": filters,
             "tabs": [
                 (name, label, counts[name])

@@ -33,7 +33,14 @@ def text_of(response):
 
 
 def review(client, listing, decision="publish", **data):
-    data = {"decision": decision, "version": listing.version, "reason": "", "note": "", **data}
+    data = {
+        "decision": decision,
+        "version": listing.version,
+        "reason": "",
+        "note": "",
+        "no_interest": "on",
+        **data,
+    }
     return client.post(f"/workbench/listings/{listing.number}/", data)
 
 
