@@ -26,7 +26,6 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from django.utils.formats import number_format
-from django.utils.translation import gettext as _
 from django.utils.translation import pgettext_lazy
 from django_stubs_ext import StrOrPromise
 
@@ -61,7 +60,7 @@ class Part:
         """Return a share or a mean in words: “96%”, “4.6”."""
         if self.is_rating:
             return str(number_format(value, 1))
-        return _("%(share)d%%") % {"share": math.floor(100 * value + 0.5)}
+        return f"{math.floor(100 * value + 0.5)}%"
 
     def points(self, good: float, n: int) -> float:
         """Return what the part counts, 0 to 1; `n` cases, `good` of them (or their sum)."""

@@ -5,17 +5,15 @@ import datetime as dt
 import pytest
 from django.urls import reverse
 
-from accounts.models import AccountEvent, ManagerProfile, ManagerStatus
-from accounts.services import (
-    Refused,
+from accounts.certification import (
     apply_as_manager,
     certify_manager,
-    declare_interest,
-    remove_member,
+    fingerprint,
     suspend_manager,
 )
+from accounts.models import AccountEvent, ManagerProfile, ManagerStatus
+from accounts.services import Refused, remove_member
 from tests.factories import (
-    make_credit_code,
     make_manager,
     make_member,
     make_operator,
@@ -27,10 +25,23 @@ pytestmark = pytest.mark.django_db
 FORM = {
     "grade": "senior",
     "certificate_no": "JL-2026-001",
+    "issuer": "省技术转移协会",
+    "valid_from": "2026-01-01",
+    "valid_until": "2029-12-31",
     "classes": ["C34", "I"],
     "regions": ["320000"],
     "capacity": 15,
 }
+DAYS = {"valid_from": dt.date(2026, 1, 1), "valid_until": dt.date(2029, 12, 31)}
+CONTENT = FORM | DAYS
+
+
+def certifying(profile, **other):
+    """Return what an operator sends who certifies as the application says."""
+    fields = ("grade", "certificate_no", "issuer", "valid_from", "valid_until")
+    form = {name: FORM[name] for name in fields}
+    sent = {"answer": "certify", "seen": fingerprint(profile), "certificate_checked": "on"}
+    return form | sent | {"grade": "junior", "capacity": 5} | other
 
 
 def test_an_application_waits_for_an_operator(client):
@@ -54,6 +65,11 @@ def test_an_application_waits_for_an_operator(client):
         ("certificate_no", "JL<script>", "证书编号只能有"),
         ("certificate_no", "JL\u202e1", "U+202E"),
         ("certificate_no", "9" * 200_000, "40"),
+        ("issuer", "", "必填"),
+        ("valid_from", "", "必填"),
+        ("valid_until", "2026-02-30", "日期"),
+        ("valid_until", "2025-12-31", "早于"),
+        ("valid_from", "0001-01-01", "年份"),
         ("classes", ["Z99"], "Z99"),
         ("classes", [], "必填"),
         ("classes", [f"C{n}" for n in range(13, 30)], "最多选 12 个"),
@@ -108,7 +124,7 @@ def test_former_organizations_become_past_employers():
     )
     remove_member(membership=person.memberships.get(), actor=person)
 
-    profile = apply_as_manager(actor=person, content=FORM)
+    profile = apply_as_manager(actor=person, content=CONTENT)
 
     assert [one.organization for one in profile.interests.all()] == [organization]
 
@@ -119,7 +135,7 @@ def test_former_organizations_become_past_employers():
 @pytest.fixture
 def applicant():
     user = make_user(name="吴越")
-    apply_as_manager(actor=user, content=FORM)
+    apply_as_manager(actor=user, content=CONTENT)
     return user
 
 
@@ -127,7 +143,7 @@ def test_an_operator_certifies_with_the_grade_of_the_certificate(client, applica
     client.force_login(make_operator())
     response = client.post(
         reverse("ops_manager", args=[applicant.manager_profile.pk]),
-        {"answer": "certify", "grade": "junior", "capacity": 5, "certificate_checked": "on"},
+        certifying(applicant.manager_profile),
     )
     assert response.status_code == 302
     profile = ManagerProfile.objects.get()
@@ -139,7 +155,7 @@ def test_certifying_needs_the_tick(client, applicant):
     client.force_login(make_operator())
     response = client.post(
         reverse("ops_manager", args=[applicant.manager_profile.pk]),
-        {"answer": "certify", "grade": "junior", "capacity": 5},
+        certifying(applicant.manager_profile, certificate_checked=""),
     )
     assert response.status_code == 200
     assert ManagerProfile.objects.get().status == ManagerStatus.PENDING
@@ -170,23 +186,24 @@ def test_a_suspended_manager_cannot_come_back_alone(client):
 
 def test_of_two_operators_the_second_is_told(client, applicant):
     profile = applicant.manager_profile
-    certify_manager(profile=profile, actor=make_operator(), grade="senior", capacity=20)
-    client.force_login(make_operator())
-    response = client.post(
-        reverse("ops_manager", args=[profile.pk]),
-        {"answer": "certify", "grade": "junior", "capacity": 5, "certificate_checked": "on"},
+    sent = certifying(profile)
+    certify_manager(
+        profile=profile, actor=make_operator(), seen=fingerprint(profile), content=CONTENT
     )
+    client.force_login(make_operator())
+    response = client.post(reverse("ops_manager", args=[profile.pk]), sent)
     assert response.status_code == 409
     assert ManagerProfile.objects.get().grade == "senior"
 
 
 def test_nobody_certifies_themselves():
     operator = make_operator()
-    profile = apply_as_manager(actor=operator, content=FORM)
-    with pytest.raises(Refused):
-        certify_manager(profile=profile, actor=operator, grade="senior", capacity=20)
-    with pytest.raises(Refused):
-        certify_manager(profile=profile, actor=make_user(), grade="senior", capacity=20)
+    profile = apply_as_manager(actor=operator, content=CONTENT)
+    for actor in (operator, make_user()):
+        with pytest.raises(Refused):
+            certify_manager(
+                profile=profile, actor=actor, seen=fingerprint(profile), content=CONTENT
+            )
     profile.refresh_from_db()
     assert profile.status == ManagerStatus.PENDING
 
@@ -205,74 +222,6 @@ def test_the_list_shows_certified_managers_to_everybody(client, applicant):
 
 
 # --- Settings -------------------------------------------------------------------------------------
-
-
-def test_days_off_are_saved_and_emptied(client):
-    manager = make_manager()
-    client.force_login(manager)
-    address = reverse("settings_profile")
-    client.post(
-        address, {"form_name": "away", "away-first": "2026-12-01", "away-last": "2026-12-10"}
-    )
-    profile = ManagerProfile.objects.get()
-    assert (profile.unavailable_from, profile.unavailable_until) == (
-        dt.date(2026, 12, 1),
-        dt.date(2026, 12, 10),
-    )
-    client.post(address, {"form_name": "away", "away-first": "", "away-last": ""})
-    assert ManagerProfile.objects.get().unavailable_from is None
-
-
-@pytest.mark.parametrize(
-    ("first", "last", "words"),
-    [
-        ("2026-12-10", "2026-12-01", "结束日期早于开始日期"),
-        ("", "2026-12-01", "请填写从哪一天开始"),
-        ("yesterday", "", "日期"),
-        ("2026-02-30", "", "日期"),
-    ],
-)
-def test_wrong_days_get_a_sentence(client, first, last, words):
-    manager = make_manager()
-    client.force_login(manager)
-    response = client.post(
-        reverse("settings_profile"),
-        {"form_name": "away", "away-first": first, "away-last": last},
-    )
-    assert words in response.content.decode()
-    assert ManagerProfile.objects.get().unavailable_from is None
-
-
-def test_a_tie_is_declared_by_credit_code(client):
-    manager, organization = make_manager(), make_organization()
-    client.force_login(manager)
-    form = {
-        "form_name": "interest",
-        "interest-credit_code": organization.credit_code,
-        "interest-kind": "interest",
-        "interest-note": "配偶持股",
-    }
-    assert client.post(reverse("settings_profile"), form).status_code == 302
-    [interest] = manager.manager_profile.interests.all()
-    assert (interest.organization, interest.kind) == (organization, "interest")
-    assert "已经申报过" in client.post(reverse("settings_profile"), form).content.decode()
-    form["interest-credit_code"] = make_credit_code(800_001)
-    assert (
-        "没有用这个信用代码登记" in client.post(reverse("settings_profile"), form).content.decode()
-    )
-    assert manager.manager_profile.interests.count() == 1
-
-
-def test_others_have_no_such_forms(client):
-    person = make_user()
-    client.force_login(person)
-    page = client.get(reverse("settings_profile")).content.decode()
-    assert "不接单日期" not in page
-    response = client.post(
-        reverse("settings_profile"), {"form_name": "away", "away-first": "2026-12-01"}
-    )
-    assert response.status_code == 200
-    assert not ManagerProfile.objects.exists()
 
 
 def test_a_profile_is_changed_and_no_more_than_that(client):
@@ -303,11 +252,3 @@ def test_a_wrong_name_keeps_the_old_one_in_the_top_bar(client):
     assert "旧名" in page
     person.refresh_from_db()
     assert person.name == "旧名"
-
-
-def test_declaring_for_an_organization_without_profile_is_not_possible():
-    manager = make_manager()
-    with pytest.raises(Refused):
-        declare_interest(
-            profile=manager.manager_profile, credit_code=make_credit_code(1), kind="interest"
-        )
