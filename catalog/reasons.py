@@ -60,16 +60,28 @@ class ReasonEntry:
 
 
 _built_in: dict[str, dict[str, BuiltIn]] = {}
+_decisions: dict[str, list[tuple[str, StrOrPromise]]] = {}
 
 
-def register(subject: str, reasons: Iterable[BuiltIn]) -> None:
-    """Make the built-in reasons of a subject known. Called at start-up by their app."""
+def register(
+    subject: str, reasons: Iterable[BuiltIn], decisions: Iterable[tuple[str, StrOrPromise]]
+) -> None:
+    """Make the built-in reasons of a subject known, and the decisions that need one.
+
+    Called at start-up by the app whose decisions they are.
+    """
     _built_in[subject] = {reason.code: reason for reason in reasons}
+    _decisions[subject] = list(decisions)
 
 
 def built_in(subject: str) -> dict[str, BuiltIn]:
     """Return the built-in reasons of a subject by code, in the order in which they are offered."""
     return _built_in.get(subject, {})
+
+
+def decisions(subject: str) -> list[tuple[str, StrOrPromise]]:
+    """Return the decisions of a subject that need a reason, as (code, label)."""
+    return _decisions.get(subject, [])
 
 
 # --- Rows of operators, read once in some seconds ---------------------------------------------
@@ -209,5 +221,9 @@ register(
             needs_comment=reason == ListingReason.OTHER,
         )
         for reason in ListingReason
+    ],
+    [
+        (str(decision), decision.label)
+        for decision in (ListingDecision.NEEDS_INFO, ListingDecision.REJECT)
     ],
 )

@@ -13,6 +13,7 @@ from catalog.views import (
     life,
     lists,
     mine,
+    reasons,
     review,
     revisions,
     searches,
@@ -120,4 +121,7 @@ urlpatterns = [
     path("workbench/listings/", review.listing_queue, name="listing_queue"),
     path("workbench/listings/<str:number>/", review.listing_review, name="listing_review"),
     path("workbench/listings/<str:number>/undo/", review.listing_undo, name="listing_undo"),
+    path("ops/reasons/", reasons.ops_reasons, name="ops_reasons"),
+    path("ops/reasons/<str:subject>/", reasons.ops_reason_new, name="ops_reason_new"),
+    path("ops/reasons/<str:subject>/<str:code>/", reasons.ops_reason, name="ops_reason"),
 ]

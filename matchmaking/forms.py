@@ -17,8 +17,16 @@ from accounts.models import ManagerProfile, User
 from accounts.text import clean_text
 from matchmaking import presenting, reasons
 from matchmaking.criteria import suggest_criteria
-from matchmaking.models import Match, Review
-from matchmaking.workflow import HIGHEST, LOWEST, Criterion, Decision, DeclineReason, Side
+from matchmaking.models import AssignmentPlan, Match, Review
+from matchmaking.workflow import (
+    HIGHEST,
+    LOWEST,
+    Criterion,
+    Decision,
+    DeclineReason,
+    ReviewStatus,
+    Side,
+)
 
 COMMENT_LIMIT = 2000
 REMARK_LIMIT = 300
@@ -93,11 +101,9 @@ class DecisionForm(forms.Form):
         self.match = match
         self.suggested = suggest_criteria(match)
         if review is not None and review.decision:
-            self.initial |= {
-                "decision": review.decision,
-                "reasons": review.reasons,
-                "comment": review.comment,
-            }
+            self.initial.update(
+                decision=review.decision, reasons=review.reasons, comment=review.comment
+            )
         known = {entry.code: entry.label for value in Decision for entry in reasons.choices(value)}
         field = self.fields["reasons"]
         assert isinstance(field, forms.MultipleChoiceField)
@@ -410,3 +416,38 @@ class ReassignForm(forms.Form):
         field = self.fields["to"]
         assert isinstance(field, forms.ModelChoiceField)
         field.queryset = managers_for(match)
+
+
+class PlanForm(forms.Form):
+    """What a re-assignment is worked out for."""
+
+    scope = forms.ChoiceField(
+        label=gettext_lazy("What should be assigned anew?"),
+        choices=AssignmentPlan.Scope.choices,
+        widget=forms.RadioSelect,
+    )
+    manager = ManagerChoice(
+        label=gettext_lazy("Whose reviews?"),
+        queryset=ManagerProfile.objects.none(),
+        required=False,
+        empty_label="—",
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        field = self.fields["manager"]
+        assert isinstance(field, forms.ModelChoiceField)
+        assigned = Review.objects.filter(status=ReviewStatus.ASSIGNED).values("manager")
+        field.queryset = (
+            ManagerProfile.objects.filter(user__in=assigned)
+            .select_related("user")
+            .order_by("user__name", "pk")
+        )
+
+    def clean(self) -> dict[str, Any]:
+        cleaned: dict[str, Any] = super().clean() or {}
+        if cleaned.get("scope") != AssignmentPlan.Scope.MANAGER:
+            cleaned["manager"] = None
+        elif not cleaned.get("manager") and "manager" not in self.errors:
+            self.add_error("manager", _("Please choose the manager."))
+        return cleaned

@@ -8,7 +8,7 @@ from django.utils.translation import gettext_lazy as _
 
 from catalog.models import ReasonSubject
 from catalog.reasons import BuiltIn, ReasonEntry, find, reasons_for, register
-from matchmaking.workflow import REASONS_FOR, ReviewReason
+from matchmaking.workflow import REASONS_FOR, Decision, ReviewReason
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -63,6 +63,7 @@ def install() -> None:
             )
             for reason in ReviewReason
         ],
+        [(str(decision), decision.label) for decision in Decision],
     )
 
 

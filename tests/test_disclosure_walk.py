@@ -311,6 +311,8 @@ VALUES: dict[str, tuple[Any, ...]] = {
     "address": ("nothing",),
     "pk": (1,),
     "version": (1,),
+    "subject": ("match",),
+    "code": ("off_topic",),
 }
 # Of packages: they hold no listing.
 FOREIGN = re.compile(r"^(account|socialaccount|usersessions|mfa|headless|set_language|javascript)")

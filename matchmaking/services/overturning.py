@@ -39,6 +39,8 @@ NOTE_LIMIT = 1000
 VOID_DAYS = 90
 # Matches whose decision can be taken back; of the rest the sides have met, or it is over.
 DECIDED = (MatchStatus.APPROVED, MatchStatus.REJECTED)
+# In review: one of two managers has approved.
+REOPENABLE = (*DECIDED, MatchStatus.IN_REVIEW)
 
 
 # --- Undo -------------------------------------------------------------------------------------
@@ -68,7 +70,7 @@ def undo_problem(review: Review) -> str:
     )
     if later.exclude(status=ReviewStatus.ASSIGNED).exclude(status=ReviewStatus.CANCELLED).exists():
         return _("Another manager works on this match already; the decision stands.")
-    if match.status not in (*DECIDED, MatchStatus.IN_REVIEW):
+    if match.status not in REOPENABLE:
         return _("This match is “%(status)s” now; the decision stands.") % {
             "status": match.get_status_display()
         }
@@ -146,7 +148,7 @@ def reopen_review(*, review: Review, actor: User, note: str) -> Match:
         raise ValidationError({"note": _("Please keep the note under 1,000 characters.")})
     if review.status != ReviewStatus.SUBMITTED:
         raise IllegalMove(_("There is no decision to reopen; nothing was changed."))
-    if match.status not in (*DECIDED, MatchStatus.IN_REVIEW):
+    if match.status not in REOPENABLE:
         raise IllegalMove(
             _("This match is “%(status)s”; its decision can be reopened no more.")
             % {"status": match.get_status_display()}
@@ -202,8 +204,7 @@ def void_review(
         _free_match(review, MatchEvent.Verb.VOIDED, actor, reason=reason)
         return True
     if review.status != ReviewStatus.SUBMITTED or match.status not in (
-        *DECIDED,
-        MatchStatus.IN_REVIEW,
+        *REOPENABLE,
         MatchStatus.SUGGESTED,
     ):
         return False
