@@ -78,7 +78,7 @@ class Question:
     turn: Ints
     # (n,): who has a match now, or `NOBODY`.
     keep: Ints = field(default_factory=lambda: np.empty(0, np.int64))
-    # How many hundredths a change of manager has to bring, of step 4's expertise in all.
+    # How many hundredths a change of manager has to bring: to the worst-served, or in all.
     inertia: int = 0
 
     def __post_init__(self) -> None:
@@ -94,12 +94,11 @@ class Question:
     @property
     def points(self) -> Ints:
         """Return the expertise in hundredths (n, m)."""
-        points: Ints = np.rint(np.clip(self.expertise, 0, 1) * STEPS).astype(np.int64)
-        return points
+        return np.asarray(np.rint(np.clip(self.expertise, 0, 1) * STEPS), np.int64)
 
     @property
     def room(self) -> Ints:
-        return np.maximum(self.capacity - self.load, 0)
+        return np.asarray(np.maximum(self.capacity - self.load, 0), np.int64)
 
     @property
     def places(self) -> Ints:
@@ -270,7 +269,8 @@ def _raised(question: Question, served: Flags, best: Answer, floor: int) -> Answ
     # The worst can be no better than what the least known match has in its best manager.
     top = int(points.max(axis=1).min())
     values = np.unique(points)
-    values = values[(values > best.worst) & (values <= top)]
+    values = values[(values > best.worst) & (values >= best.worst + question.inertia)]
+    values = values[values <= top]
     low, high = 0, len(values)
     while low < high:
         middle = (low + high) // 2

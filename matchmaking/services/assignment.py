@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 from typing import Any
 
+import numpy as np
 from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import (
@@ -365,7 +366,7 @@ def _escalate_hopeless(board: Board, limit: int) -> int:
     """
     turns: Counter[tuple[str, int]] = Counter()
     asked = 0
-    may = board.allowed.any(axis=1).tolist()
+    may = list(np.any(board.allowed, axis=1))
     for row, case in enumerate(board.cases):
         turns[case.group] += 1
         if may[row] or case.is_publication or case.is_escalated:

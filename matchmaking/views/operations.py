@@ -7,15 +7,14 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
-from django.contrib import messages
 from django.core.paginator import Paginator
-from django.db.models import CharField, Count, Exists, F, OuterRef, Q, QuerySet, Value
+from django.db.models import CharField, Count, Exists, OuterRef, Q, QuerySet, Value
 from django.http import HttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_http_methods, require_safe
+from django.views.decorators.http import require_safe
 
 from accounts.http import UserRequest
 from accounts.models import (
@@ -24,15 +23,11 @@ from accounts.models import (
     Organization,
     OrganizationStatus,
 )
-from accounts.permissions import Tier
 from accounts.regions import province_choices, province_name
 from catalog.industries import section_choices
 from catalog.models import Achievement, Demand, Listing
 from catalog.workflow import ListingStatus
-from matchmaking import permissions, presenting
-from matchmaking.forms import ReassignForm
-from matchmaking.models import Match, Review, index_model
-from matchmaking.services.assignment import reassign
+from matchmaking.models import Match, index_model
 from matchmaking.services.unmet import (
     progress,
     unmatched_listings,
@@ -40,8 +35,8 @@ from matchmaking.services.unmet import (
     unmet_text,
     unreadable_listings,
 )
-from matchmaking.views.gates import PAGE_SIZE, note_names, posted, require_operator
-from matchmaking.workflow import IllegalMove, MatchStatus
+from matchmaking.views.gates import PAGE_SIZE, require_operator
+from matchmaking.workflow import MatchStatus
 
 # --- What is behind -----------------------------------------------------------------------------
 
@@ -103,6 +98,14 @@ def ops_home(request: UserRequest) -> HttpResponse:
             _("Matches without a manager"),
             Match.objects.filter(unassigned_matches()).count(),
             _url("ops_assignments", state="unassigned"),
+        ),
+        Figure(
+            _("Matches handed to the operators"),
+            Match.objects.filter(status__in=(MatchStatus.SUGGESTED, MatchStatus.IN_REVIEW))
+            .exclude(escalation="")
+            .count(),
+            _url("ops_assignments", state="escalated"),
+            bad=True,
         ),
         Figure(
             _("Listings not compared yet"),
@@ -271,127 +274,3 @@ def ops_unmet(request: UserRequest) -> HttpResponse:
         "of": Demand.objects.live().count(),
     }
     return render(request, "matchmaking/ops_unmet.html", context)
-
-
-# --- Who has what -------------------------------------------------------------------------------
-
-
-@require_safe
-def ops_assignments(request: UserRequest) -> HttpResponse:
-    """List matches with the manager who has each, and why."""
-    require_operator(request.user)
-    today = timezone.localdate()
-    status = request.GET.get("status", "")
-    state = request.GET.get("state", "")
-    manager = request.GET.get("manager", "")
-    matches = Match.objects.all()
-    if status in MatchStatus.values:
-        matches = matches.filter(status=status)
-    elif not state:
-        matches = matches.filter(status__in=(MatchStatus.SUGGESTED, MatchStatus.IN_REVIEW))
-    if state == "late":
-        matches = matches.filter(late_matches(today))
-    elif state == "unassigned":
-        matches = matches.filter(unassigned_matches())
-    elif state == "frozen":
-        matches = matches.filter(is_frozen=True)
-    if manager.isdecimal() and len(manager) < 10:
-        matches = matches.filter(
-            pk__in=Review.objects.open().filter(manager=int(manager)).values("match")
-        )
-    page = Paginator(
-        matches.with_listings()
-        .defer(
-            "grid",
-            "pairs",
-            "demand__body",
-            "achievement__body",
-            "demand_revision__body",
-            "achievement_revision__body",
-        )
-        .order_by(F("due_on").asc(nulls_last=True), "-score", "pk"),
-        PAGE_SIZE,
-    ).get_page(request.GET.get("page"))
-    reviews: dict[int, Review] = {}
-    for review in (
-        Review.objects.filter(match__in=[match.pk for match in page])
-        .exclude(status__in=("declined", "referred", "no_response", "cancelled"))
-        .select_related("manager")
-        .order_by("assigned_at")
-    ):
-        reviews[review.match_id] = review
-    rows = []
-    for match in page:
-        held = reviews.get(match.pk)
-        if held is not None:
-            held.match = match
-        rows.append(
-            {
-                "match": match,
-                "review": held,
-                "because": presenting.assigned_because(held) if held else "",
-                "grade": presenting.grade_of(match),
-                "may_reassign": match.status in (MatchStatus.SUGGESTED, MatchStatus.IN_REVIEW),
-            }
-        )
-    context = {
-        "page": page,
-        "rows": rows,
-        "status": status,
-        "state": state,
-        "manager": manager,
-        "statuses": MatchStatus.choices,
-        "states": [
-            ("late", _("Past their date")),
-            ("unassigned", _("Without a manager")),
-            ("frozen", _("Frozen while a listing is being changed")),
-        ],
-        "managers": ManagerProfile.objects.certified()
-        .select_related("user")
-        .order_by("user__name"),
-    }
-    return render(request, "matchmaking/ops_assignments.html", context)
-
-
-@require_http_methods(["GET", "HEAD", "POST"])
-def ops_reassign(request: UserRequest, number: str) -> HttpResponse:
-    """Give one match to another manager; those with a tie are not offered."""
-    require_operator(request.user)
-    match = get_object_or_404(Match.objects.by_number(number).with_listings())
-    form = ReassignForm(posted(request), match=match)
-    problem, status = "", 200
-    if request.method == "POST" and form.is_valid():
-        to = form.cleaned_data["to"]
-        try:
-            reassign(match=match, to=to, actor=request.user)
-        except IllegalMove as exc:
-            problem, status = str(exc), 409
-            match = get_object_or_404(Match.objects.by_number(number).with_listings())
-        except permissions.ConflictOfInterest:
-            form.add_error("to", _("This manager has a tie to one of the sides."))
-        else:
-            messages.success(
-                request,
-                _("%(number)s is now with %(manager)s.") % {"number": match.number, "manager": to},
-            )
-            return redirect(_url("ops_assignments", status=MatchStatus.IN_REVIEW))
-    note_names(request.user, match, contacts=False)
-    reader = presenting.Reader(
-        side="", names=True, contacts=False, is_operator=True, tier=Tier.INTRODUCED
-    )
-    field: Any = form.fields["to"]
-    loads = Counter(
-        Review.objects.open()
-        .filter(manager__in=field.queryset.values("user"))
-        .values_list("manager", flat=True)
-    )
-    context = {
-        "match": match,
-        "sides": presenting.both_sides(match, reader),
-        "reviews": match.reviews.select_related("manager").order_by("assigned_at"),
-        "form": form,
-        "choices": [(profile, loads[profile.user_id]) for profile in field.queryset],
-        "is_open": match.status in (MatchStatus.SUGGESTED, MatchStatus.IN_REVIEW),
-        "problem": problem,
-    }
-    return render(request, "matchmaking/ops_reassign.html", context, status=status)
