@@ -49,17 +49,24 @@ class Answer:
 
 
 def status_text(
-    listing: Listing, *, due_on: dt.date | None = None, reasons: Sequence[str] = ()
+    listing: Listing,
+    *,
+    due_on: dt.date | None = None,
+    reasons: Sequence[str] = (),
+    object_until: dt.date | None = None,
 ) -> Answer:
     """Say to its owner how a listing stands.
 
-    `due_on`: until when the check is to be decided; `reasons`: why it came back, in sentences.
+    `due_on`: until when the check is to be decided; `reasons`: why it came back, in sentences;
+    `object_until`: the last day for an objection to a rejection, None where there can be none.
     """
     status = ListingStatus(listing.status)
     if status == ListingStatus.PUBLISHED:
         return _published(listing)
     if status in _ENDED:
         return Answer(str(_ENDED_TEXTS[status]()), _("Nothing is left to do."), ways=())
+    if status == ListingStatus.REJECTED:
+        return _rejected(listing, reasons, object_until)
     what, next_step = _TEXTS[status]()
     return Answer(
         what,
@@ -95,10 +102,6 @@ _TEXTS = {
         _("The reviewer needs more before it can be published."),
         _("Add what is missing and hand it in again."),
     ),
-    ListingStatus.REJECTED: lambda: (
-        _("It was not published."),
-        _("Read the reason; you can object once, or write a new one from a copy."),
-    ),
     ListingStatus.EXPIRED: lambda: (
         _("Its last day has passed, so nobody finds it any more."),
         _("Confirm that it is still true, and it is published again."),
@@ -108,6 +111,29 @@ _TEXTS = {
         _("Read the reason. An operator lets it back, or you withdraw it."),
     ),
 }
+
+
+def _rejected(listing: Listing, reasons: Sequence[str], object_until: dt.date | None) -> Answer:
+    what = _("It was not published.")
+    if object_until is None:
+        return Answer(
+            what,
+            _("This decision is final; you can write a new one from a copy."),
+            reasons=tuple(reasons),
+        )
+    return Answer(
+        what,
+        _("You can object once: then somebody else looks at it. Or write a new one from a copy."),
+        by=object_until,
+        reasons=tuple(reasons),
+        ways=(
+            Way(
+                _("Object to this decision"),
+                reverse(f"{listing.kind}_appeal", args=[listing.number]),
+                primary=True,
+            ),
+        ),
+    )
 
 
 def _published(listing: Listing) -> Answer:
@@ -133,7 +159,6 @@ def _ways(listing: Listing) -> tuple[Way, ...]:
     labels = {
         ListingStatus.DRAFT: (_("Go on writing"), f"{kind}_edit"),
         ListingStatus.NEEDS_INFO: (_("Add what is missing"), f"{kind}_edit"),
-        ListingStatus.REJECTED: (_("Read the reason"), f"{kind}_detail"),
         ListingStatus.SUSPENDED: (_("Read the reason"), f"{kind}_detail"),
         ListingStatus.EXPIRED: (_("Confirm that it is still true"), f"{kind}_confirm"),
         ListingStatus.PUBLISHED: (_("Confirm that it is still true"), f"{kind}_confirm"),

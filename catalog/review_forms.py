@@ -14,6 +14,7 @@ from catalog import remarks
 from catalog.fields import LongText
 from catalog.models import APPEAL_LIMIT, Listing, PublicationReview
 from catalog.reasons import reasons_for
+from catalog.services.deciding import APPEAL_LEAST
 from catalog.workflow import HIGHEST, LOWEST, ListingDecision, PublicationCriterion
 
 NOTE_LIMIT = 1000
@@ -181,6 +182,12 @@ class AppealForm(forms.Form):
 
     text = LongText(
         label=gettext_lazy("Why it should be looked at again"),
+        min_length=APPEAL_LEAST,
+        error_messages={
+            "min_length": gettext_lazy(
+                "At least %(limit_value)d characters; this has %(show_value)d."
+            )
+        },
         max_length=APPEAL_LIMIT,
         rows=6,
         help_text=gettext_lazy(

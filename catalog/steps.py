@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -134,10 +134,14 @@ class StepState:
     todo: int
     is_here: bool
     is_done: bool
+    # How many questions of a reviewer stand there.
+    asked: int = 0
 
 
-def states(kind: str, listing: Listing | None, here: str) -> list[StepState]:
-    """Return the bar of steps: where one is, what is done and what is missing."""
+def states(
+    kind: str, listing: Listing | None, here: str, *, asked: Mapping[str, int] | None = None
+) -> list[StepState]:
+    """Return the bar of steps: where one is, what is done, what is missing and what is `asked`."""
     todo: Counter[str] = Counter()
     if listing is not None:
         todo.update(step_of(kind, name) for name in missing(listing))
@@ -150,6 +154,7 @@ def states(kind: str, listing: Listing | None, here: str) -> list[StepState]:
             todo=todo[step],
             is_here=step == here,
             is_done=listing is not None and step != CHECK and not todo[step],
+            asked=(asked or {}).get(step, 0),
         )
         for number, step in enumerate(STEPS, 1)
     ]

@@ -76,6 +76,7 @@ def _pages(kind: str, plural: str) -> list[URLPattern]:
             which,
             name=f"{kind}_revisions",
         ),
+        path(f"{plural}/<str:number>/appeal/", life.listing_appeal, which, name=f"{kind}_appeal"),
         path(
             f"{plural}/<str:number>/suspend/", life.listing_suspend, which, name=f"{kind}_suspend"
         ),

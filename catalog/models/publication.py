@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from django.db import models
 from django.db.models import F, Q
@@ -17,9 +17,13 @@ from catalog.workflow import (
     PUBLICATION_MOVES,
     IllegalMove,
     ListingDecision,
+    PublicationCriterion,
     PublicationEscalation,
     PublicationStatus,
 )
+
+if TYPE_CHECKING:
+    from django_stubs_ext import StrOrPromise
 
 APPEAL_LIMIT = 1000
 
@@ -138,6 +142,15 @@ class PublicationReview(models.Model):
     @property
     def is_open(self) -> bool:
         return self.status == PublicationStatus.ASSIGNED
+
+    @property
+    def points(self) -> list[tuple[StrOrPromise, int]]:
+        """The points that were given, by criterion."""
+        return [
+            (criterion.label, self.criteria[criterion])
+            for criterion in PublicationCriterion
+            if criterion in self.criteria
+        ]
 
     def get_absolute_url(self) -> str:
         return reverse("listing_review", args=[self.listing.number])

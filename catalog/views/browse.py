@@ -12,12 +12,13 @@ from django.views.decorators.http import require_safe
 
 from accounts.http import PageRequest
 from accounts.permissions import Tier, is_operator
+from catalog.answers import status_text
 from catalog.details import audiences, detail_groups, has_more
 from catalog.disclosure import shown
 from catalog.files import files_for
 from catalog.forms import read_nonce
 from catalog.looking import note_look
-from catalog.models import Listing, ListingEvent
+from catalog.models import Listing, ListingEvent, PublicationReview
 from catalog.owner_facts import owner_facts
 from catalog.partners import standings
 from catalog.permissions import (
@@ -28,7 +29,10 @@ from catalog.permissions import (
     may_read_history,
     may_see_owner,
 )
-from catalog.timeline import timeline
+from catalog.reasons import answer
+from catalog.remarks import remarks
+from catalog.services import deciding
+from catalog.timeline import DECIDED, reason_label, timeline
 from catalog.views.gate import answer_due, get_listing, names, previews
 from catalog.workflow import MOVES, ListingStatus
 
@@ -71,15 +75,39 @@ def listing_detail(request: PageRequest, kind: str, number: str) -> HttpResponse
             "nonce": read_nonce("") if "clone" in actions else "",
             "previews": previews() if own else [],
             "events": timeline(listing, request.user) if inside else [],
-            "last": _last_event(listing) if inside else None,
             "due": answer_due(listing),
             "files": files_for(request.user, listing),
             "show_tiers": inside,
             "facts": owner_facts(listing),
             "standing": standings(kind, [listing.pk]).get(listing.pk) if inside else None,
             "files_url": f"{kind}_files" if can_edit(request.user, listing) else "",
-        },
+        }
+        | (_how_it_stands(request, listing) if inside else {}),
     )
+
+
+def _how_it_stands(request: PageRequest, listing: Listing) -> dict[str, Any]:
+    """Return what came of the last check and what comes next, for its own side and operators."""
+    last, asked = _last_event(listing), deciding.asked_of(listing)
+    objection = deciding.objection_to(listing)
+    can_object = objection is not None and not objection.refusal
+    decided = last is not None and last.after in DECIDED
+    return {
+        "last": last,
+        "answer": status_text(
+            listing,
+            due_on=answer_due(listing),
+            reasons=[answer("listing", last.reason)] if decided and last and last.reason else [],
+            object_until=objection.until if objection is not None and can_object else None,
+        ),
+        "why": reason_label(last) if last is not None else "",
+        "said": remarks(listing.kind, asked.questions) if asked is not None else [],
+        "refusal": objection.refusal if objection is not None else "",
+        "writes": can_edit(request.user, listing),
+        "checks": list(PublicationReview.objects.of(listing).with_listing().order_by("-pk"))
+        if is_operator(request.user)
+        else [],
+    }
 
 
 def _actions(request: PageRequest, listing: Listing) -> set[str]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
+from django.conf import settings
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import IntegrityError, transaction
@@ -39,6 +41,8 @@ from catalog.models import Listing
 from catalog.permissions import belongs_to_owner
 from catalog.pickers import Picker, picker
 from catalog.quality import assess
+from catalog.reasons import answer
+from catalog.remarks import remarks
 from catalog.rows import (
     ROW_FIELDS,
     ROW_SETS,
@@ -50,11 +54,10 @@ from catalog.rows import (
     with_blank_rows,
     with_more_rows,
 )
-from catalog.services import publishing, typed
+from catalog.services import deciding, publishing, typed
 from catalog.views.gate import (
     MODELS,
     READERS,
-    REVIEW_DAYS,
     answer_due,
     get_listing,
     get_own,
@@ -449,7 +452,7 @@ class _Page:
             messages.success(
                 self.request,
                 _("Submitted. You get an answer within %(days)d working days.")
-                % {"days": REVIEW_DAYS},
+                % {"days": settings.PUBLICATION_WORKING_DAYS},
             )
         return redirect(listing)
 
@@ -473,6 +476,11 @@ class _Page:
         found = list(problems(form, list(rows.values()))) if form.is_bound else []
         parts = steps.STEPS if self.step == steps.WHOLE else (self.step,)
         candidate = self._candidate(form, rows)
+        asked = deciding.asked_of(listing) if listing is not None else None
+        said = remarks(self.kind, asked.questions) if asked is not None else []
+        for remark in said:
+            if remark.name in form.fields:
+                form.fields[remark.name].remark = remark.text  # type: ignore[attr-defined]
         todo = []
         if listing is not None and steps.CHECK in parts and not form.is_bound:
             todo = [finding(listing, name, text, self.step) for name, text in findings(listing)]
@@ -496,7 +504,15 @@ class _Page:
                 "nonce": self.nonce,
                 "seen": seen,
                 "writer": writer_token(self.request.user, self.request.path),
-                "steps": steps.states(self.kind, listing, self.step),
+                "steps": steps.states(
+                    self.kind, listing, self.step, asked=Counter(remark.step for remark in said)
+                ),
+                "asked": asked,
+                "asked_because": answer("listing", asked.reason) if asked is not None else "",
+                "said": said,
+                # Of rows; those of fields stand at the fields.
+                "row_remarks": {remark.name: remark.text for remark in said},
+                "days": settings.PUBLICATION_WORKING_DAYS,
                 "step": self.step,
                 "parts": parts,
                 "next": steps.after(self.step) if self.step in steps.STEPS else "",

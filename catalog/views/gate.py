@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
 from django.core.exceptions import PermissionDenied
 from django.http import Http404
@@ -23,9 +24,6 @@ from catalog.workflow import ListingStatus
 
 if TYPE_CHECKING:
     from django_stubs_ext import StrOrPromise
-
-# Working days in which a submitted listing is answered.
-REVIEW_DAYS = 3
 
 MODELS: dict[str, type[Listing]] = {"demand": Demand, "achievement": Achievement}
 
@@ -101,7 +99,8 @@ def answer_due(listing: Listing) -> dt.date | None:
     """Return the day by which a submitted listing is answered."""
     if listing.status != ListingStatus.SUBMITTED or listing.submitted_at is None:
         return None
-    return add_working_days(timezone.localtime(listing.submitted_at).date(), REVIEW_DAYS)
+    handed_in = timezone.localtime(listing.submitted_at).date()
+    return add_working_days(handed_in, settings.PUBLICATION_WORKING_DAYS)
 
 
 def names(kind: str) -> dict[str, Any]:
@@ -120,6 +119,7 @@ def names(kind: str) -> dict[str, Any]:
         "clone_url": f"{kind}_clone",
         "withdraw_url": f"{kind}_withdraw",
         "close_url": f"{kind}_close",
+        "appeal_url": f"{kind}_appeal",
         "confirm_url": f"{kind}_confirm",
         "matches_url": f"{kind}_matches",
         "my_url": f"my_{plural}",

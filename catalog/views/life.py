@@ -6,6 +6,7 @@ import datetime as dt
 from collections.abc import Callable
 
 from django import forms
+from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_not_required
 from django.core.exceptions import PermissionDenied, ValidationError
@@ -23,7 +24,8 @@ from catalog.ending import CloseForm, ResumeForm, SuspendForm, WithdrawForm
 from catalog.forms import VALID_AS_PROPOSED, ConfirmForm
 from catalog.links import read_still_true
 from catalog.models import Listing
-from catalog.services import publishing
+from catalog.review_forms import AppealForm
+from catalog.services import deciding, publishing
 from catalog.services.moving import OwnSide
 from catalog.services.reminding import PROLONGED_BY, confirm_by_link
 from catalog.views.gate import get_listing, get_own, names
@@ -76,6 +78,30 @@ def listing_confirm(request: UserRequest, kind: str, number: str) -> HttpRespons
     form = ConfirmForm(_posted(request), initial={"valid_until": proposed})
     done = _("Confirmed. It is on the list until the day you chose.")
     return _ask_first(request, kind, listing, "confirm", form, act, done)
+
+
+@require_http_methods(["GET", "POST"])
+def listing_appeal(request: UserRequest, kind: str, number: str) -> HttpResponse:
+    """Object once to a rejection: somebody else looks at it again."""
+    listing = get_own(request.user, kind, number)
+    objection = deciding.objection_to(listing)
+    if request.method != "POST" and (objection is None or objection.refusal):
+        sentence = _("This listing is “%(status)s”; there is nothing to object to.")
+        messages.error(
+            request,
+            objection.refusal
+            if objection is not None
+            else sentence % {"status": listing.get_status_display()},
+        )
+        return redirect(listing)
+
+    def act(form: forms.Form) -> None:
+        deciding.appeal(listing=listing, actor=request.user, text=form.cleaned_data["text"])
+
+    done = _("Your objection is on its way. Somebody else answers it within %(days)d working days.")
+    days = settings.PUBLICATION_WORKING_DAYS
+    form = AppealForm(_posted(request))
+    return _ask_first(request, kind, listing, "appeal", form, act, done % {"days": days})
 
 
 @operator_only
