@@ -25,6 +25,7 @@ from django.db.models import (
     F,
     OuterRef,
     Q,
+    Subquery,
     TextChoices,
     Value,
     When,
@@ -157,16 +158,11 @@ def _changed() -> Q:
 
     `Review.seen` is written by `services.changes`; a review that was never opened is not changed.
     """
-    answered = Inquiry.objects.filter(
-        review=OuterRef("pk"),
-        status=InquiryStatus.ANSWERED,
-        closed_at__gt=Cast(KT("seen__at"), DateTimeField()),
-    )
     return ~Q(seen={}) & (
         ~Q(seen_demand=Cast("match__demand_revision", CharField()))
         | ~Q(seen_achievement=Cast("match__achievement_revision", CharField()))
         | ~Q(seen_engine=F("match__engine"))
-        | Exists(answered)
+        | Q(answered_at__gt=Cast("seen_at", DateTimeField()))
     )
 
 
@@ -178,13 +174,16 @@ def queue_of(user: User) -> ReviewQuerySet:
     """
     now, _soon = due_bounds(timezone.localdate())
     appeals = Appeal.objects.filter(match=OuterRef("match"), status=AppealStatus.OPEN)
+    answers = Inquiry.objects.filter(review=OuterRef("pk"), status=InquiryStatus.ANSWERED)
     reviews = (
         Review.objects.open()
         .filter(manager=user)
         .alias(
+            answered_at=Subquery(answers.order_by("-closed_at").values("closed_at")[:1]),
             seen_demand=KT("seen__demand"),
             seen_achievement=KT("seen__achievement"),
             seen_engine=KT("seen__engine"),
+            seen_at=KT("seen__at"),
         )
         .annotate(
             worth=worth(),
@@ -366,7 +365,10 @@ def tally(user: User, filters: Filters) -> Tally:
     _now, soon = due_bounds(timezone.localdate())
     rows = (
         queue_of(user)
-        .annotate(due_soon=_flag(Q(due_on__lt=soon)))
+        .annotate(
+            due_soon=_flag(Q(due_on__lt=soon)),
+            **{name: F(name) for name in Kind._fields if name not in ("held", "due_soon")},
+        )
         .order_by()
         .values_list(*Kind._fields)
         .annotate(Count("pk"))
