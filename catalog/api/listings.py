@@ -33,6 +33,7 @@ from accounts.permissions import Tier, reader_tier, writable_organizations
 from accounts.views.limits import WINDOW_SECONDS, too_often
 from catalog.api.serializers import CONTENT, LONG, NEW, ROW, WHOLE
 from catalog.api.steps import (
+    AppealSerializer,
     CloseSerializer,
     ConfirmSerializer,
     DecisionSerializer,
@@ -238,6 +239,17 @@ class ListingViewSet(OfListing):
             ),
             {201: WHOLE},
             problems=(404,),
+        ),
+        "appeal": Operation(
+            gettext_lazy("Object to a rejection"),
+            gettext_lazy(
+                "Once, within ten working days: somebody else looks at the same version again, and "
+                "that decision is final."
+            ),
+            _WHOLE,
+            request=AppealSerializer,
+            parameters=(IF_MATCH_OPTIONAL,),
+            problems=_STEP,
         ),
         "decide": Operation(
             gettext_lazy("Decide on a submitted listing"),
@@ -496,6 +508,13 @@ class ListingViewSet(OfListing):
 
     def clone(self, request: Request, number: str) -> Response:
         return self.answer(publishing.clone(listing=self.own(number), actor=self.user), 201)
+
+    def appeal(self, request: Request, number: str) -> Response:
+        listing = self.own(number)
+        data = self.read(AppealSerializer)
+        with self.held(listing, if_match=False) as held:
+            done = deciding.appeal(listing=held, actor=self.user, **data)
+        return self.answer(done)
 
     def decide(self, request: Request, number: str) -> Response:
         listing = self.found(number)

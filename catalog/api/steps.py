@@ -9,7 +9,9 @@ from rest_framework import serializers
 
 from catalog.api.fields import Day, Text
 from catalog.fields import DayField
-from catalog.workflow import EndReason, ListingDecision, ListingReason, ListingStatus
+from catalog.models import APPEAL_LIMIT
+from catalog.services.deciding import APPEAL_LEAST
+from catalog.workflow import EndReason, ListingDecision, ListingStatus
 
 NOTE_LIMIT = 1000
 ENDS = [
@@ -49,15 +51,40 @@ class ConfirmSerializer(serializers.Serializer[Any]):
     valid_until = Day(form_field=DayField)
 
 
+class AppealSerializer(serializers.Serializer[Any]):
+    """What an owner says against the rejection of a listing."""
+
+    text = Text(min_length=APPEAL_LEAST, max_length=APPEAL_LIMIT)
+
+
 class DecisionSerializer(_Noted):
     """What a reviewer says of a submitted listing."""
 
     decision = serializers.ChoiceField(choices=ListingDecision.choices)
-    reason = serializers.ChoiceField(
-        choices=ListingReason.choices,
+    reason = serializers.CharField(
+        max_length=24,
         required=False,
         allow_blank=True,
-        help_text=_("Needed unless you publish. The owner reads it."),
+        help_text=_(
+            "A code of the list of reasons, such as “vague”. Needed unless you publish. The owner "
+            "reads it."
+        ),
+    )
+    questions = serializers.DictField(
+        child=Text(allow_blank=True),
+        required=False,
+        help_text=_(
+            "What you ask or remark, by field of the list's form, 300 characters each. The owner "
+            "reads them."
+        ),
+    )
+    criteria = serializers.DictField(
+        child=serializers.IntegerField(),
+        required=False,
+        help_text=_("0 to 5 points for maturity, terms, credibility. Operators read them."),
+    )
+    no_interest = serializers.BooleanField(
+        help_text=_("You state that you have no interest in the organization that wrote it.")
     )
     version = serializers.IntegerField(
         min_value=0,

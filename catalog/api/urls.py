@@ -15,6 +15,7 @@ from catalog.api.files import FILES
 from catalog.api.history import HISTORIES
 from catalog.api.imports import ImportViewSet
 from catalog.api.listings import VIEWSETS
+from catalog.api.publication import PublicationViewSet
 from catalog.api.searches import SearchViewSet
 
 
@@ -26,7 +27,7 @@ def _at(address: str, views: Any, name: str, **actions: str) -> URLPattern:
 def _listings(kind: str, plural: str) -> list[URLPattern]:
     rows, files, history, exports = VIEWSETS[kind], FILES[kind], HISTORIES[kind], EXPORTS[kind]
     one = f"{plural}/<str:number>"
-    steps = ("submit", "withdraw", "close", "confirm", "clone", "decide")
+    steps = ("submit", "withdraw", "close", "confirm", "clone", "appeal", "decide")
     return [
         _at(f"{plural}/", rows, f"{kind}_list", get="list", post="create"),
         _at(f"{plural}/facets/", rows, f"{kind}_facets", get="facets"),
@@ -61,6 +62,15 @@ urlpatterns = [
     *_listings("demand", "demands"),
     *_listings("achievement", "achievements"),
     _at("queue/", QueueViewSet, "queue", get="list"),
+    _at("publication-reviews/", PublicationViewSet, "publication_list", get="list"),
+    _at("publication-reviews/<int:pk>/", PublicationViewSet, "publication", get="retrieve"),
+    _at(
+        "publication-reviews/<int:pk>/decide/",
+        PublicationViewSet,
+        "publication_decide",
+        post="decide",
+    ),
+    _at("publication-reviews/<int:pk>/undo/", PublicationViewSet, "publication_undo", post="undo"),
     _at("classes/<str:scheme>/", ClassViewSet, "classes", get="search"),
     _at("classes/<str:scheme>/suggest/", ClassViewSet, "classes_suggest", post="suggest"),
     _at("indicators/find/", IndicatorViewSet, "indicators_find", post="find"),

@@ -190,7 +190,8 @@ SPECTACULAR_SETTINGS = {
     "ENUM_NAME_OVERRIDES": {
         "ListingKindEnum": "catalog.models.ListKind",
         "ListingStatusEnum": "catalog.workflow.ListingStatus",
-        "ListingReasonEnum": "catalog.workflow.ListingReason",
+        "ListingDecisionEnum": "catalog.workflow.ListingDecision",
+        "PublicationStatusEnum": "catalog.workflow.PublicationStatus",
         "EndReasonEnum": "catalog.workflow.EndReason",
         "CloseStatusEnum": "catalog.api.steps.ENDS",
         "IpKindEnum": "catalog.ip.IpKind",
