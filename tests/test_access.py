@@ -13,6 +13,7 @@ from django.urls import URLResolver, get_resolver, reverse
 from django.utils import timezone
 
 from accounts.files.storage import private_storage
+from accounts.inbox import Notification
 from accounts.models import (
     AccountEvent,
     CodeChange,
@@ -21,6 +22,7 @@ from accounts.models import (
     Membership,
     Organization,
 )
+from accounts.notices import notify
 from catalog.models import Achievement, Attachment, Demand, ImportJob, ListingEvent, SavedSearch
 from matchmaking.models import Consent, Match, MatchEvent, RankerVersion, Review
 from matchmaking.workflow import MatchStatus, ReviewStatus
@@ -101,6 +103,8 @@ TABLE = {
     ("achievement_suspend", "achievement"): ("L333333332", "L33333333-"),
     ("demand_resume", "demand"): ("L333333332", "L33333333-"),
     ("achievement_resume", "achievement"): ("L333333332", "L33333333-"),
+    ("demand_appeal", "demand"): ("L3R3333333", "L3-3333333"),
+    ("achievement_appeal", "achievement"): ("L3333R3333", "L3333-3333"),
     ("my_demands_bulk", ""): ("L555555555", "LRRRRRRRRR"),
     ("my_achievements_bulk", ""): ("L555555555", "LRRRRRRRRR"),
     # Links of mails: tests/catalog/test_reminders.py and test_saved_searches.py have whole ones.
@@ -139,6 +143,8 @@ TABLE = {
     ("listing_queue", ""): ("L333332222", ""),
     ("listing_review", "submitted"): ("L333332232", "L33333--3-"),
     ("listing_review", "draft"): ("L333334442", "L33333444-"),
+    # Only who has decided can undo.
+    ("listing_undo", "submitted"): ("L555555555", "L333334444"),
     # Matches
     ("demand_matches", "demand"): ("L322333332", ""),
     ("demand_matches", "draft"): ("L422444442", ""),
@@ -173,6 +179,12 @@ TABLE = {
     ("manager_apply", ""): ("L222222222", "L---------"),
     ("settings_profile", ""): ("L222222222", "L---------"),
     ("switch_role", ""): ("L555555555", "L---------"),
+    ("notifications", ""): ("L222222222", ""),
+    ("notifications_read", ""): ("L555555555", "L---------"),
+    ("notification_mute", ""): ("L555555555", "L444444444"),
+    ("notification_open", "notification"): ("L4R4444444", ""),
+    ("notification_mails_end", "token"): ("GGGGGGGGGG", "GGGGGGGGGG"),
+    ("settings_notifications", ""): ("L222222222", "L---------"),
     # The API: to visitors “1” is what the log-in is to pages (401)
     ("api_schema", ""): ("2222222222", ""),
     ("api_docs", ""): ("2222222222", ""),
@@ -196,7 +208,7 @@ TABLE = {
     ("api_achievement_detail", "achievement"): ("2222222222", ""),
     **{
         (f"api_demand_{step}", "demand"): ("5555555555", "13-3333333")
-        for step in ("submit", "withdraw", "close", "confirm", "clone")
+        for step in ("submit", "withdraw", "close", "confirm", "clone", "appeal")
     },
     **{
         (f"api_demand_{step}", "draft"): ("5555555555", "14-3444443")
@@ -204,7 +216,7 @@ TABLE = {
     },
     **{
         (f"api_achievement_{step}", "achievement"): ("5555555555", "13333-3333")
-        for step in ("submit", "withdraw", "close", "confirm", "clone")
+        for step in ("submit", "withdraw", "close", "confirm", "clone", "appeal")
     },
     ("api_demand_decide", "submitted"): ("5555555555", "143344--3-"),
     ("api_achievement_decide", "achievement"): ("5555555555", "133333----"),
@@ -224,6 +236,10 @@ TABLE = {
     ("api_achievement_assess", ""): ("1555555555", "1---------"),
     ("api_indicators_find", ""): ("1555555555", "1---------"),
     ("api_queue", ""): ("1333332222", ""),
+    ("api_publication_list", ""): ("1333332222", ""),
+    ("api_publication", "check"): ("1333332242", ""),
+    ("api_publication_decide", "check"): ("5555555555", "133333--4-"),
+    ("api_publication_undo", "check"): ("5555555555", "133333--4-"),
     ("api_classes", "scheme"): ("1222222222", ""),
     ("api_classes_suggest", "scheme"): ("1555555555", "1---------"),
     ("api_import_list", ""): ("1222222222", "13-3--333-"),
@@ -233,6 +249,9 @@ TABLE = {
     ("api_import_confirm", "import"): ("1555555555", "14-344444-"),
     ("api_import_cancel", "import"): ("1555555555", "14-344444-"),
     ("api_import_report", "report"): ("1422444442", ""),
+    ("api_notification_list", ""): ("1222222222", ""),
+    ("api_notifications_read", ""): ("1555555555", "1---------"),
+    ("api_notification", "notification"): ("1424444444", ""),
     ("api_search_list", ""): ("1222222222", "1---------"),
     ("api_search", "search"): ("1424444444", ""),
     ("settings_tokens", ""): ("L222222222", "L---------"),
@@ -318,6 +337,7 @@ def world():
             for status in ("draft", "submitted", "withdrawn")
         },
         "draft step": [draft.number, "terms"],
+        "check": [_check_of(make_demand(owner=enterprise, status="submitted"))],
         "draft tier": [draft.number, "public"],
         "organization": [enterprise.pk],
         "demand file": [match.demand.number, 1],
@@ -332,6 +352,7 @@ def world():
         "ranker": [make_ranker_version().number],
         "token": ["no-token"],
         "nothing": ["nothing/here"],
+        "notification": [_told(people.owner, enterprise)],
         "external_id": ["PLM-1"],
         "api token": [_token_of(people.owner)],
         "search": [
@@ -358,9 +379,24 @@ def world():
     return people
 
 
+def _told(person, organization):
+    """Return a notification that is true and leads to a page."""
+    notify(
+        kind="organization.verified",
+        user=person,
+        key="told",
+        payload={"organization": organization.pk},
+    )
+    return Notification.objects.get(key="told").pk
+
+
 def _token_of(person):
     make_token(person)
     return person.auth_token_set.get().public_id
+
+
+def _check_of(listing):
+    return listing.publications.get().pk
 
 
 def _file_of(model, *, by, **fields):

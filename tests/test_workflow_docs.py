@@ -5,7 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from catalog.workflow import END_REASONS, ListingStatus, actor_of
+from catalog.workflow import (
+    END_REASONS,
+    PUBLICATION_MOVES,
+    ListingStatus,
+    PublicationStatus,
+    actor_of,
+)
 from catalog.workflow import MOVES as LISTING_MOVES
 from matchmaking.workflow import (
     APPEAL_MOVES,
@@ -25,6 +31,7 @@ PEOPLE = {"owner", "reviewer", "manager", "side", "operator", "clock", "engine"}
 
 WORKFLOWS = [
     ("Listing", LISTING_MOVES, ListingStatus),
+    ("Publication review", PUBLICATION_MOVES, PublicationStatus),
     ("Match", MATCH_MOVES, MatchStatus),
     ("Review", REVIEW_MOVES, ReviewStatus),
     ("Questions", INQUIRY_MOVES, InquiryStatus),
