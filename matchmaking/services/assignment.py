@@ -59,7 +59,7 @@ AT_ONCE, LEAST, CELLS = 1_000, 50, 4_000_000
 # A run ends after so many batches; the next one takes the rest.
 BATCHES = 20
 # So many matches are locked at a time: people who decide one of them wait no longer.
-LOCKED = 100
+LOCKED = 250
 # Nobody reads a thousand notices: operators are asked about so many matches in one run.
 ESCALATED_AT_ONCE = 50
 # The order of the queue; a demand's next review is turn 1, 2 and so on.

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from django.conf import settings
-from django.db.models import Q
+from django.db.models import F
 from django.utils import timezone
 from numpy.typing import NDArray
 from pgvector import HalfVector
@@ -138,7 +138,7 @@ def _past(cases: Sequence[Case], desks: Sequence[Desk]) -> Matrix:
     if not columns:
         return result
     stored = [rows[desks[column].profile.user_id] for column in columns]
-    means = np.array([row.vector.to_numpy() for row in stored], np.float32)
+    means = np.array([row.vector for row in stored], np.float32)
     asked = pair_vectors([case.listings for case in cases], model.pk)
     close = np.clip(asked @ means.T / NEAR, 0, 1)
     used = np.array([row.used for row in stored], np.float32)
@@ -204,27 +204,31 @@ def refresh_vectors(desks: Sequence[Desk]) -> int:
         for desk in desks
         if desk.decided and known.get(desk.profile.user_id) != (model.pk, desk.decided)
     ][:MANAGERS]
+    pairs: list[tuple[int, int]] = []
+    parts: list[slice] = []
     for desk in stale:
-        pairs = list(
-            Review.objects.filter(
-                Q(closed_at__isnull=False),
-                manager=desk.profile.user_id,
-                status=ReviewStatus.SUBMITTED,
+        decided = Review.objects.filter(
+            manager=desk.profile.user_id, status=ReviewStatus.SUBMITTED
+        ).order_by(F("closed_at").desc(nulls_last=True), "-pk")
+        said = decided.values_list("match__demand", "match__achievement")[:DECISIONS]
+        parts.append(slice(len(pairs), len(pairs) + len(said)))
+        pairs += said
+    rows = pair_vectors(pairs, model.pk)
+    now = timezone.now()
+    ManagerVector.objects.bulk_create(
+        (
+            ManagerVector(
+                user=desk.profile.user,
+                model=model,
+                vector=HalfVector(_unit(rows[part].sum(axis=0, keepdims=True))[0]),
+                decided=desk.decided,
+                used=int(rows[part].any(axis=1).sum()),
+                updated_at=now,
             )
-            .order_by("-closed_at", "-pk")
-            .values_list("match__demand", "match__achievement")[:DECISIONS]
-        )
-        rows = pair_vectors(pairs, model.pk)
-        said = rows[rows.any(axis=1)]
-        mean = _unit(said.sum(axis=0, keepdims=True))[0] if len(said) else rows.sum(axis=0)
-        ManagerVector.objects.update_or_create(
-            user=desk.profile.user,
-            defaults={
-                "model": model,
-                "vector": HalfVector(mean),
-                "decided": desk.decided,
-                "used": len(said),
-                "updated_at": timezone.now(),
-            },
-        )
+            for desk, part in zip(stale, parts, strict=True)
+        ),
+        update_conflicts=True,
+        unique_fields=["user"],
+        update_fields=["model", "vector", "decided", "used", "updated_at"],
+    )
     return len(stale)
