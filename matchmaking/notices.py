@@ -21,7 +21,7 @@ from accounts.navigation import Role
 from accounts.notices import Kind, Notice, register
 from accounts.permissions import is_certified_manager, writable_organizations
 from accounts.templatetags.kq import day
-from catalog.notices import due_title
+from catalog.notices import due_title, is_due
 from matchmaking.models import Appeal, Consent, Feedback, Inquiry, Match, Review
 from matchmaking.presenting import blind_title
 from matchmaking.workflow import (
@@ -128,7 +128,7 @@ def review_due(notification: Notification, known: Known) -> Written:
     if found is None:
         return None
     review, match = found
-    if review.paused_on is not None or str(review.due_on) != notification.payload["due_on"]:
+    if review.paused_on is not None or not is_due(notification.payload, review.due_on):
         return None
     return Notice(
         due_title(notification.payload["stage"]) % {"subject": blind_title(match)},
@@ -221,13 +221,16 @@ def _asked(notification: Notification, known: Known, title: str) -> Written:
     if notification.payload.get("due_on", str(inquiry.due_on)) != str(inquiry.due_on):
         return None
     match = known.matches[known.reviews[inquiry.review_id].match_id]
-    if not known.side(match, inquiry.side):
+    payload = notification.payload
+    if not known.side(match, inquiry.side) or (
+        "stage" in payload and not is_due(payload, inquiry.due_on)
+    ):
         return None
     words = _words(match, inquiry.side) | {"day": day(inquiry.due_on)}
     return Notice(
         title % words,
         _("The review of %(number)s goes on once they are answered, until %(day)s.") % words,
-        f"{match.get_absolute_url()}questions/",
+        reverse("match_questions", args=[match.number]),
     )
 
 
@@ -413,7 +416,7 @@ def feedback_asked(notification: Notification, known: Known) -> Written:
     return Notice(
         _("What came of the introduction for “%(title)s”?") % words,
         _("Two questions about %(number)s, answered in a minute.") % words,
-        f"{match.get_absolute_url()}feedback/",
+        reverse("match_feedback", args=[match.number]),
     )
 
 

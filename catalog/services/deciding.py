@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import transaction
+from django.db.models import F
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -299,11 +300,34 @@ def objection_to(listing: Listing) -> Objection | None:
     if listing.status != ListingStatus.REJECTED:
         return None
     row = last_decided(listing)
+    objected = PublicationReview.objects.of(listing).exclude(appeal="").exists()
+    return _objection(row, objected=objected)
+
+
+def objections_to(kind: str, listings: Iterable[Listing]) -> dict[int, Objection]:
+    """Return the same for the rejected ones of a list of listings, by their key; one query."""
+    rejected = [one.pk for one in listings if one.status == ListingStatus.REJECTED]
+    if not rejected:
+        return {}
+    last: dict[int, PublicationReview] = {}
+    objected: set[int] = set()
+    rows = PublicationReview.objects.filter(**{f"{kind}__in": rejected})
+    for row in rows.order_by(F("closed_at").asc(nulls_first=True), "pk"):
+        pk: int = getattr(row, f"{kind}_id")
+        if row.appeal:
+            objected.add(pk)
+        if row.status == PublicationStatus.SUBMITTED:
+            last[pk] = row
+    found = {pk: _objection(row, objected=pk in objected) for pk, row in last.items()}
+    return {pk: one for pk, one in found.items() if one is not None}
+
+
+def _objection(row: PublicationReview | None, *, objected: bool) -> Objection | None:
     if row is None or row.decision != ListingDecision.REJECT:
         return None
     until = appeal_until(row)
     refusal = ""
-    if PublicationReview.objects.of(listing).exclude(appeal="").exists():
+    if objected:
         refusal = _("It was looked at a second time after your objection. This decision is final.")
     elif until < timezone.localdate():
         refusal = _("The time for an objection is over.")

@@ -25,10 +25,12 @@ from django_stubs_ext import StrOrPromise
 from accounts.http import UserRequest
 from accounts.permissions import writable_organizations
 from accounts.templatetags.kq import day
+from catalog.answers import Answer, status_text
 from catalog.ending import CloseForm, WithdrawForm
 from catalog.models import Listing, ListingQuerySet
 from catalog.partners import standings
 from catalog.services import bulk, publishing
+from catalog.services.deciding import Objection, objections_to
 from catalog.services.reminding import AHEAD, PROLONGED_BY, SOON
 from catalog.views.browse import PAGE_SIZE, page_of
 from catalog.views.gate import MODELS, answer_due, names, read_picks
@@ -120,6 +122,7 @@ def my_listings(request: UserRequest, kind: str) -> HttpResponse:
     rows = shown.of(own).select_related("owner").defer("body", "indicators")
     page = page_of(rows, request.GET.get("page", "1"), size=shown.per)
     found = standings(kind, [listing.pk for listing in page.object_list])
+    objections = objections_to(kind, page.object_list)
     labels = {
         "todo": _("For you to do"),
         "waiting": _("Waiting for the check"),
@@ -140,9 +143,9 @@ def my_listings(request: UserRequest, kind: str) -> HttpResponse:
             "rows": [
                 {
                     "listing": listing,
-                    "due": answer_due(listing),
                     "days_left": _days_left(listing),
                     "standing": found.get(listing.pk),
+                    "answer": _answer(listing, objections.get(listing.pk)),
                 }
                 for listing in page.object_list
             ],
@@ -160,6 +163,11 @@ def my_listings(request: UserRequest, kind: str) -> HttpResponse:
             "back": shown.query(),
         },
     )
+
+
+def _answer(listing: Listing, objection: Objection | None) -> Answer:
+    until = objection.until if objection is not None and not objection.refusal else None
+    return status_text(listing, due_on=answer_due(listing), object_until=until)
 
 
 def _days_left(listing: Listing) -> int | None:
