@@ -10,7 +10,8 @@ from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from accounts.models import InterestKind, ManagerInterest, ManagerProfile, User
+from accounts.conflicts import announce
+from accounts.models import InterestKind, ManagerProfile, User
 from accounts.workdays import add_working_days
 from matchmaking import presenting
 from matchmaking import reasons as reason_list
@@ -225,11 +226,14 @@ def hand_back(
     match = review.match
     profile = ManagerProfile.objects.get(user=actor)
     for side in interested_in:
-        ManagerInterest.objects.get_or_create(
-            profile=profile,
-            organization_id=match.listing(Side(side)).owner_id,
-            defaults={"kind": InterestKind.INTEREST, "note": note[:300]},
-        )
+        owner = match.listing(Side(side)).owner_id
+        # One that was struck out holds no more.
+        if not profile.interests.standing().filter(organization=owner).exists():
+            profile.interests.create(
+                organization_id=owner, kind=InterestKind.INTEREST, note=note[:300]
+            )
+    if interested_in:
+        announce(users=[actor.pk])
     close(review, ReviewStatus.DECLINED)
     before = match.status
     back_to_pool(match)
