@@ -24,6 +24,7 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Any
 
 from django.utils.formats import number_format
 from django.utils.translation import pgettext_lazy
@@ -151,6 +152,63 @@ def rate(counts: Mapping[str, Count]) -> Result:
     return Result(Decimal(halves) / 2, score, reviews, parts)
 
 
+# --- Publishing -----------------------------------------------------------------------------------
+
+# What the help page works out before the reader's eyes: cases and good ones by part.
+EXAMPLES: tuple[dict[str, Count], ...] = (
+    {
+        "time": Count(60, 58),
+        "stood": Count(55, 54),
+        "contracts": Count(20, 9),
+        "ratings": Count(18, 83),
+    },
+    {"time": Count(60, 42), "stood": Count(40, 36), "contracts": Count(10, 1)},
+    {"time": Count(12, 12), "contracts": Count(1, 1), "ratings": Count(1, 5)},
+    {"time": Count(6, 6), "stood": Count(6, 6)},
+)
+
+
+def published() -> dict[str, Any]:
+    """Return the formula and its examples as the help page shows them."""
+    rows = [
+        {
+            "label": part.label,
+            "short": part.short,
+            "weight": part.weight,
+            "zero": part.say(part.zero),
+            "full": part.say(part.full),
+            "prior": part.say(part.prior),
+            "prior_n": part.prior_n,
+        }
+        for part in FORMULA
+    ]
+    examples = [
+        {
+            "cells": [
+                {"short": part.short, "text": _example(part, counts.get(part.code))}
+                for part in FORMULA
+            ],
+            "score": "–" if result.score is None else number_format(result.score, 2),
+            "stars": "–" if result.stars is None else number_format(result.stars, 1),
+        }
+        for counts in EXAMPLES
+        for result in (rate(counts),)
+    ]
+    return {
+        "version": VERSION,
+        "minimum": MINIMUM,
+        "days": WINDOW_DAYS,
+        "rows": rows,
+        "examples": examples,
+    }
+
+
+def _example(part: Part, count: Count | None) -> str:
+    if count is None:
+        return "–"
+    return f"{part.say(count.good / count.n)} ({count.n})"
+
+
 # --- Showing ------------------------------------------------------------------------------------
 
 
@@ -202,8 +260,8 @@ def with_stars(profiles: Iterable[ManagerProfile]) -> list[ManagerProfile]:
     found = list(profiles)
     rows = (
         ManagerStars.objects.filter(profile__in=[profile.pk for profile in found])
-        .order_by("profile", "-computed_at", "-pk")
-        .distinct("profile")
+        .order_by("profile_id", "-computed_at", "-pk")
+        .distinct("profile_id")
     )
     by_profile = {row.profile_id: row for row in rows}
     for profile in found:

@@ -8,6 +8,7 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_safe
 
 from accounts.http import PageRequest
+from accounts.stars import published
 
 # Who reads what its owner cannot change: everybody, members, the assigned manager, the other side
 # once introduced. The rest of the table is catalog's, from its rules.
@@ -33,5 +34,6 @@ def help_page(request: PageRequest, template: str) -> HttpResponse:
             "review_days": settings.REVIEW_WORKING_DAYS,
             "table": [{"part": part, "cells": cells} for part, cells in VISIBILITY],
             "consent_days": settings.CONSENT_WORKING_DAYS,
+            "stars": published(),
         },
     )

@@ -64,7 +64,7 @@ def _keep(results: dict[int, Result], now: dt.datetime) -> int:
     rows = ManagerStars.objects.filter(profile__in=results)
     latest = {
         row.profile_id: row
-        for row in rows.order_by("profile", "-computed_at", "-pk").distinct("profile")
+        for row in rows.order_by("profile_id", "-computed_at", "-pk").distinct("profile_id")
     }
     fresh = [
         ManagerStars(
@@ -179,8 +179,8 @@ def _introductions(users: list[int], since: dt.datetime) -> list[tuple[str, Tall
             status=ReviewStatus.SUBMITTED,
             decision=Decision.APPROVE,
         )
-        .order_by("match", "-closed_at", "-pk")
-        .distinct("match")
+        .order_by("match_id", "-closed_at", "-pk")
+        .distinct("match_id")
         .values_list("match", "manager")
     )
     contracts: Tally = {}

@@ -245,7 +245,7 @@ def test_the_number_of_files_is_bounded_and_none_comes_twice(waiting, monkeypatc
     add(waiting)
     with pytest.raises(ValidationError):
         add(waiting)
-    monkeypatch.setattr(verification, "EVIDENCE_AT_MOST", 1)
+    monkeypatch.setattr(evidence_files, "EVIDENCE_AT_MOST", 1)
     with pytest.raises(ValidationError):
         add(waiting, data=make_docx(), name="a.docx")
     assert len(list(names_in("evidence"))) == 1
