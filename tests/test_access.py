@@ -62,6 +62,7 @@ TABLE = {
     ("help_visibility", ""): ("2222222222", ""),
     ("help_figures", ""): ("2222222222", ""),
     ("help_accessibility", ""): ("2222222222", ""),
+    ("help_stars", ""): ("2222222222", ""),
     ("manager_list", ""): ("2222222222", ""),
     # The two lists
     ("demand_list", ""): ("2222222222", ""),
@@ -160,6 +161,14 @@ TABLE = {
     ("match_conflict", "barred"): ("L433434423", "L4334344-3"),
     ("match_refer", "match"): ("L433432443", "L43343-443"),
     ("match_refer", "barred"): ("L433434433", "L433434433"),
+    ("match_ask", "match"): ("L433432443", "L43343-443"),
+    ("match_ask", "barred"): ("L433434433", "L433434433"),
+    ("match_questions", "match"): ("L444444444", "L444444444"),
+    ("match_questions", "asked"): ("L422444444", "L4-3444444"),
+    ("match_appeal", "match"): ("L422423443", "L4-34-3443"),
+    ("match_appeal", "rejected"): ("L422424443", "L4-34-4443"),
+    ("match_feedback", "match"): ("L422423443", "L4-34-3443"),
+    ("match_feedback", "introduced"): ("L422424443", "L4-34-4443"),
     ("workbench", ""): ("L333332223", ""),
     ("review_log", ""): ("L333332223", ""),
     # People
@@ -177,6 +186,15 @@ TABLE = {
     ("evidence_download", "evidence"): ("L423444442", ""),
     ("evidence_remove", "evidence"): ("L555555555", "L4-3444443"),
     ("manager_apply", ""): ("L222222222", "L---------"),
+    ("manager_own", ""): ("L333332223", "L33333---3"),
+    ("manager_file_add", ""): ("L555555555", "L33333---3"),
+    ("manager_file", "manager file"): ("L444442442", ""),
+    ("manager_file_remove", "manager file"): ("L555555555", "L44444-443"),
+    ("manager_renewal", ""): ("L333332223", "L33333---3"),
+    ("manager_renewal_recall", ""): ("L555555555", "L33333---3"),
+    ("manager_absences", ""): ("L333332223", "L33333---3"),
+    ("manager_absence_end", "absence"): ("L555555555", "L33333-443"),
+    ("manager_interests", ""): ("L333332223", "L33333---3"),
     ("settings_profile", ""): ("L222222222", "L---------"),
     ("switch_role", ""): ("L555555555", "L---------"),
     ("notifications", ""): ("L222222222", ""),
@@ -236,6 +254,27 @@ TABLE = {
     ("api_achievement_assess", ""): ("1555555555", "1---------"),
     ("api_indicators_find", ""): ("1555555555", "1---------"),
     ("api_queue", ""): ("1333332222", ""),
+    ("api_review_list", ""): ("1333332223", ""),
+    ("api_review", "match"): ("1433432443", ""),
+    ("api_review", "barred"): ("1433434433", ""),
+    **{
+        (f"api_review_{step}", "match"): ("1555555555", "143343-443")
+        for step in ("accept", "decide", "undo", "refer", "hand_back")
+    },
+    ("api_review_decide", "barred"): ("1555555555", "1433434433"),
+    ("api_review_colleagues", "match"): ("1433432443", ""),
+    ("api_review_ask", "match"): ("1433432443", "143343-443"),
+    ("api_match_list", ""): ("1222222222", ""),
+    ("api_match", "match"): ("1422423443", ""),
+    ("api_match", "approved"): ("1422424443", ""),
+    ("api_match_consent", "approved"): ("1555555555", "14-34-4443"),
+    # Nobody is asked anything, and nobody learns that.
+    ("api_match_questions", "match"): ("1444443443", "1444443443"),
+    ("api_match_appeal", "match"): ("1555555555", "14-34-3443"),
+    ("api_match_feedback", "match"): ("1555555555", "14-34-3443"),
+    ("api_assignment_list", ""): ("1333333332", ""),
+    ("api_assignment", "match"): ("1333333332", ""),
+    ("api_assignment_reassign", "match"): ("1555555555", "133333333-"),
     ("api_publication_list", ""): ("1333332222", ""),
     ("api_publication", "check"): ("1333332242", ""),
     ("api_publication_decide", "check"): ("5555555555", "133333--4-"),
@@ -332,6 +371,9 @@ def world():
         "match": [match.number],
         "barred": [barred.number],
         "approved": [pair(MatchStatus.APPROVED).number],
+        "rejected": [pair(MatchStatus.REJECTED).number],
+        "introduced": [pair(MatchStatus.INTRODUCED).number],
+        "asked": [_asked(pair(MatchStatus.IN_REVIEW)).number],
         **{
             status: [make_demand(owner=enterprise, status=status).number]
             for status in ("draft", "submitted", "withdrawn")
@@ -349,6 +391,15 @@ def world():
         ],
         "membership": [enterprise.pk, waiting.pk],
         "profile": [people.manager.manager_profile.pk],
+        "manager file": [
+            people.manager.manager_profile.pk,
+            _file_of(Evidence, profile=people.manager.manager_profile, by=people.manager).pk,
+        ],
+        "absence": [
+            people.manager.manager_profile.absences.create(
+                first=timezone.localdate() + dt.timedelta(days=99)
+            ).pk
+        ],
         "ranker": [make_ranker_version().number],
         "token": ["no-token"],
         "nothing": ["nothing/here"],
@@ -388,6 +439,17 @@ def _told(person, organization):
         payload={"organization": organization.pk},
     )
     return Notification.objects.get(key="told").pk
+
+
+def _asked(match):
+    """Have a manager asked the demand's side something."""
+    review = make_review(match=match, status=ReviewStatus.ACCEPTED)
+    review.inquiries.create(
+        side="demand",
+        questions=[{"field": "trl", "name": "成熟度", "text": "可以低一级吗？"}],
+        due_on=timezone.localdate() + dt.timedelta(days=5),
+    )
+    return match
 
 
 def _token_of(person):

@@ -307,6 +307,7 @@ VALUES: dict[str, tuple[Any, ...]] = {
     "file": (1,),
     "member": (1,),
     "evidence": (1,),
+    "absence": (1,),
     "external_id": ("row-1",),
     "address": ("nothing",),
     "pk": (1,),
@@ -349,7 +350,7 @@ def addresses(world: World) -> Iterator[str]:
 
 
 def _numbers(world: World, route: str) -> list[str]:
-    if re.search(r"matches/<|assignments/<", route):
+    if re.search(r"(matches|assignments|reviews)/<", route):
         return list(world.matches)
     kinds = [kind for kind in ("demand", "achievement") if f"{kind}s/" in route]
     # Whole pages by all; the acts on a listing by the two pairs that keep the most closed.

@@ -241,7 +241,7 @@ class AskSerializer(serializers.Serializer[Any]):
     """Questions to one side."""
 
     side = serializers.ChoiceField(choices=Side.choices)
-    questions = serializers.ListSerializer(
+    questions: serializers.ListSerializer[Any] = serializers.ListSerializer(
         child=QuestionSerializer(), allow_empty=False, max_length=questions.MOST_QUESTIONS
     )
 

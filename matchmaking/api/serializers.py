@@ -150,7 +150,7 @@ class GridRowSerializer(serializers.Serializer[Any]):
     name = Words()
     requirement = Words(allow_blank=True)
     hard = serializers.BooleanField(allow_null=True)
-    verdict = CodeSerializer()
+    verdict = serializers.SerializerMethodField()
     quote = Words(allow_blank=True)
     stated = Words(allow_blank=True)
     source_of_quote = Words(source="source", allow_blank=True)
@@ -159,10 +159,9 @@ class GridRowSerializer(serializers.Serializer[Any]):
     remarks = serializers.ListField(child=Words())
     questions = AskedSerializer(source="asked", many=True)
 
-    def to_representation(self, row: Any) -> dict[str, Any]:
-        found: dict[str, Any] = super().to_representation(row)
-        found["verdict"] = {"code": row.verdict.key, "label": str(row.verdict.label)}
-        return found
+    @extend_schema_field(CodeSerializer)
+    def get_verdict(self, row: presenting.GridRow) -> dict[str, str]:
+        return {"code": row.verdict.key, "label": str(row.verdict.label)}
 
 
 class PairSerializer(serializers.Serializer[Any]):
