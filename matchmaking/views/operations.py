@@ -24,6 +24,7 @@ from accounts.models import (
     OrganizationStatus,
 )
 from accounts.regions import province_choices, province_name
+from accounts.workdays import unknown_year
 from catalog.industries import section_choices
 from catalog.models import Achievement, Demand, Listing
 from catalog.workflow import ListingStatus
@@ -163,6 +164,8 @@ def ops_home(request: UserRequest) -> HttpResponse:
         ],
         "desks": _desks(),
         "as_of": timezone.now(),
+        # Deadlines are counted without its festivals until somebody names them.
+        "unknown_year": unknown_year(),
     }
     return render(request, "matchmaking/ops_home.html", context)
 

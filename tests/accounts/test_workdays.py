@@ -14,6 +14,7 @@ from accounts.workdays import (
     whole_day_before,
     working_days_left,
 )
+from tests.factories import make_operator
 
 
 def day(text: str) -> dt.date:
@@ -127,3 +128,15 @@ def test_the_system_check_names_the_year_and_the_way_out(monkeypatch):
 
     assert warning.id == "accounts.W001" and "2027" in warning.msg
     assert "FREE_DAYS" in warning.hint
+
+
+@pytest.mark.django_db
+def test_operators_read_that_a_year_is_not_known(client, monkeypatch):
+    client.force_login(make_operator())
+    monkeypatch.setattr("matchmaking.views.operations.unknown_year", lambda: None)
+    known = client.get("/ops/").content.decode()
+    monkeypatch.setattr("matchmaking.views.operations.unknown_year", lambda: 2031)
+
+    page = client.get("/ops/").content.decode()
+
+    assert "2031 年的节假日安排尚未收录" in page and "节假日安排尚未收录" not in known
