@@ -6,19 +6,23 @@ operators read its number and its class.
 
 from __future__ import annotations
 
+import datetime as dt
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from accounts.conflicts import tie_kinds
 from accounts.inbox import Choice, Group, Notification
 from accounts.models import User
 from accounts.navigation import Role
 from accounts.notices import Kind, Notice, register
-from accounts.permissions import has_tie, is_certified_manager, writable_organizations
+from accounts.permissions import is_certified_manager, writable_organizations
 from accounts.templatetags.kq import day
 from catalog.models import (
     Achievement,
@@ -71,7 +75,11 @@ def load(user: User, notifications: Sequence[Notification]) -> Known:
         if ids[kind]
         for pk, listing in model.objects.select_related("owner").in_bulk(ids[kind]).items()
     }
-    publications = PublicationReview.objects.with_listing().in_bulk(ids["publication"])
+    publications = (
+        PublicationReview.objects.with_listing().in_bulk(ids["publication"])
+        if ids["publication"]
+        else {}
+    )
     owners = {row.listing.owner_id for row in publications.values()}
     attachments = Attachment.objects.select_related("demand", "achievement")
     return Known(
@@ -82,7 +90,7 @@ def load(user: User, notifications: Sequence[Notification]) -> Known:
         attachments=attachments.in_bulk(ids["attachment"]) if ids["attachment"] else {},
         jobs=ImportJob.objects.in_bulk(ids["job"]) if ids["job"] else {},
         writes_for=set(writable_organizations(user).values_list("pk", flat=True)),
-        tied={pk for pk in owners if has_tie(user, [pk])},
+        tied=set(tie_kinds(user, owners)) if owners else set(),
         is_manager=is_certified_manager(user),
     )
 
@@ -206,24 +214,35 @@ def to_review(notification: Notification, known: Known) -> Notice | None:
 
 def review_due(notification: Notification, known: Known) -> Notice | None:
     row = _to_check(notification, known)
-    if row is None:
+    if row is None or not is_due(notification.payload, row.due_on):
         return None
-    stage = notification.payload["stage"]
     return Notice(
-        due_title(stage) % {"subject": blind_listing(row.listing)},
+        due_title(notification.payload["stage"]) % {"subject": blind_listing(row.listing)},
         _("Its owner waits for the decision until %(day)s.") % {"day": day(row.due_on)},
         row.get_absolute_url(),
     )
 
 
 def due_title(stage: str) -> str:
-    """Return the title of a reminder: "soon", "today", or "late" for the day that somebody was
-    given because nobody had reminded them in time."""
+    """Return the title of a reminder: "soon", "today" or "late"."""
     return {
         "soon": _("Due soon: %(subject)s"),
         "today": _("Due today: %(subject)s"),
-        "late": _("One working day more: %(subject)s"),
+        "late": _("Overdue: %(subject)s"),
     }[stage]
+
+
+def is_due(payload: Mapping[str, Any], due_on: dt.date | None) -> bool:
+    """Say whether a reminder still says what is: not behind its day, nor after another was set.
+
+    Who was late was given a day more, so that reminder holds through that day.
+    """
+    if due_on is None or str(due_on) != payload.get("due_on", str(due_on)):
+        return False
+    today = timezone.localdate()
+    return {"soon": due_on > today, "today": due_on == today, "late": due_on >= today}[
+        payload["stage"]
+    ]
 
 
 def escalated(notification: Notification, known: Known) -> Notice | None:
