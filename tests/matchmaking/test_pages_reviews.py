@@ -35,6 +35,10 @@ APPROVE = {
     "reasons": ["measured", "negotiable"],
     "comment": "两项硬指标已有试件数据。",
     "no_interest": "on",
+    "criteria_fit": "4",
+    "criteria_maturity": "3",
+    "criteria_terms": "3",
+    "criteria_credibility": "5",
 }
 REJECT = {**APPROVE, "decision": "reject", "reasons": ["indicator_gap"]}
 
@@ -178,7 +182,7 @@ def test_an_incomplete_decision_is_refused_and_kept(client, change, said):
     response = client.post(url, {**APPROVE, **change})
 
     html = response.content.decode()
-    assert response.status_code == 200
+    assert response.status_code == 422
     assert said in html
     if change.get("comment", "").strip() and len(change["comment"]) < 100:
         assert change["comment"] in html
