@@ -43,9 +43,7 @@ class NewReasonForm(ReasonTextsForm):
 
     code = forms.CharField(
         label=_("Code"),
-        help_text=_(
-            "Small letters, digits and underlines; exports have it, and it never changes."
-        ),
+        help_text=_("Small letters, digits and underlines; exports have it, and it never changes."),
         max_length=CODE_LIMIT,
     )
     decisions = forms.MultipleChoiceField(label=_("Goes with"), widget=forms.CheckboxSelectMultiple)
