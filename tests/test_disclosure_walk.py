@@ -40,10 +40,11 @@ from catalog.models import (
     OwnershipMode,
 )
 from catalog.words import words
-from matchmaking.models import Match
+from matchmaking.models import Match, Review
+from matchmaking.questions import lines
 from matchmaking.retrieval.explanation import advice, constraint_grid, sentence_pairs
 from matchmaking.services import indexing, matching
-from matchmaking.workflow import MatchStatus, ReviewStatus
+from matchmaking.workflow import InquiryStatus, MatchStatus, ReviewStatus, Side
 from tests.api import Program
 from tests.factories import (
     make_achievement,
@@ -207,6 +208,20 @@ def _evidence(demand: Demand, achievement: Achievement, terms: list[str]) -> dic
     }
 
 
+def _ask_both(review: Review) -> None:
+    """Have each side asked, in the words that are suggested, about all that it can be asked."""
+    for side in Side:
+        review.inquiries.create(
+            side=side,
+            status=InquiryStatus.ANSWERED,
+            questions=[
+                {"field": line.key, "name": line.name, "text": line.suggestion or "请补充这一项。"}
+                for line in lines(review.match, side)
+            ],
+            due_on=timezone.localdate(),
+        )
+
+
 @pytest.fixture
 def world(monkeypatch) -> World:
     monkeypatch.setattr("matchmaking.retrieval.searching.Question", Unanswered)
@@ -236,7 +251,7 @@ def world(monkeypatch) -> World:
             achievement=theirs.listing,
             **_evidence(ours.listing, theirs.listing, terms),
         )
-        make_review(match=match, manager=manager, settled=True)
+        _ask_both(make_review(match=match, manager=manager, settled=True))
         matches[match.number] = match
     waiting = make_match(
         status=MatchStatus.IN_REVIEW,

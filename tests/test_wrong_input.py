@@ -25,6 +25,7 @@ from django.urls import reverse
 from django.utils import timezone
 from openpyxl import Workbook
 
+from accounts.certification import fingerprint as seen_of_manager
 from accounts.models import (
     ManagerInterest,
     ManagerProfile,
@@ -192,17 +193,19 @@ def make_forms(owner: Organization) -> dict[str, Form]:
         ),
         "days off": Form(
             manager,
-            at("settings_profile"),
-            {"form_name": "away", "away-first": day, "away-last": day},
+            at("manager_absences"),
+            {"first": day, "last": day, "note": "出差"},
         ),
         "interest": Form(
             manager,
-            at("settings_profile"),
+            at("manager_interests"),
             {
-                "form_name": "interest",
-                "interest-credit_code": owner.credit_code,
-                "interest-kind": "interest",
-                "interest-note": "配偶在那里任职",
+                "name": owner.name,
+                "credit_code": owner.credit_code,
+                "kind": "interest",
+                "since": "2020-01-01",
+                "until": "2021-01-01",
+                "note": "配偶在那里任职",
             },
         ),
         "role": Form(operator, at("switch_role"), {"role": "operator", "next": "/"}),
@@ -227,6 +230,9 @@ def make_forms(owner: Organization) -> dict[str, Form]:
             {
                 "grade": "senior",
                 "certificate_no": "JL-2026-001",
+                "issuer": "省技术转移协会",
+                "valid_from": "2026-01-01",
+                "valid_until": day,
                 "classes": "C",
                 "regions": "330000",
                 "capacity": "5",
@@ -245,7 +251,17 @@ def make_forms(owner: Organization) -> dict[str, Form]:
         "certify": Form(
             operator,
             at("ops_manager", applicant.manager_profile.pk),
-            {"answer": "certify", "grade": "junior", "capacity": "9", "certificate_checked": "on"},
+            {
+                "answer": "certify",
+                "seen": seen_of_manager(applicant.manager_profile),
+                "grade": "junior",
+                "certificate_no": "JL-2026-009",
+                "issuer": "省技术转移协会",
+                "valid_from": "2026-01-01",
+                "valid_until": day,
+                "capacity": "9",
+                "certificate_checked": "on",
+            },
         ),
         "suspend": Form(
             operator,

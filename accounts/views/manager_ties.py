@@ -51,7 +51,7 @@ def _absences(
         "today": today,
         "problem": problem,
     }
-    status = 409 if problem else 422 if form.is_bound else 200
+    status = 409 if problem else 200
     return render(request, "accounts/manager_absences.html", context, status=status)
 
 
@@ -87,5 +87,4 @@ def manager_interests(request: UserRequest) -> HttpResponse:
         "interests": profile.interests.standing().select_related("organization"),
         "memberships": request.user.memberships.select_related("organization"),
     }
-    status = 422 if form.is_bound else 200
-    return render(request, "accounts/manager_interests.html", context, status=status)
+    return render(request, "accounts/manager_interests.html", context)

@@ -156,7 +156,7 @@ def _page(
         .order_by("-created_at", "-pk")[:20],
         "problem": problem,
     }
-    status = 409 if problem else 422 if form is not None else 200
+    status = 409 if problem else 422 if file_form is not None else 200
     return render(request, "accounts/manager_own.html", context, status=status)
 
 

@@ -10,7 +10,7 @@ from config.errors import server_error
 from tests.factories import make_manager, make_member, make_operator, make_organization, make_user
 
 pytestmark = pytest.mark.django_db
-HELP = ("help_matching", "help_visibility", "help_figures", "help_accessibility")
+HELP = ("help_matching", "help_visibility", "help_figures", "help_stars", "help_accessibility")
 
 
 @pytest.mark.parametrize("name", HELP)
