@@ -24,7 +24,7 @@ from accounts.models import (
 )
 from accounts.notices import notify
 from catalog.models import Achievement, Attachment, Demand, ImportJob, ListingEvent, SavedSearch
-from matchmaking.models import Consent, Match, MatchEvent, RankerVersion, Review
+from matchmaking.models import AssignmentPlan, Consent, Match, MatchEvent, RankerVersion, Review
 from matchmaking.workflow import MatchStatus, ReviewStatus
 from tests.api import make_token
 from tests.factories import (
@@ -402,6 +402,7 @@ def world():
                 first=timezone.localdate() + dt.timedelta(days=99)
             ).pk
         ],
+        "plan": [AssignmentPlan.objects.create(scope="assigned", asked_by=people.operator).pk],
         "ranker": [make_ranker_version().number],
         "token": ["no-token"],
         "nothing": ["nothing/here"],

@@ -5,15 +5,20 @@ import threading
 
 import pytest
 from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from accounts.inbox import Notification
 from accounts.models import ManagerStatus
 from accounts.workdays import add_working_days
 from matchmaking.models import Match, MatchEvent, Review
 from matchmaking.permissions import ConflictOfInterest
+from matchmaking.services import assignment
 from matchmaking.services.assignment import assign_matches, reassign
-from matchmaking.workflow import IllegalMove, MatchStatus, ReviewStatus
+from matchmaking.services.desks import all_desks
+from matchmaking.workflow import Escalation, IllegalMove, MatchStatus, ReviewStatus
 from tests.factories import (
+    make_achievement,
     make_demand,
     make_manager,
     make_match,
@@ -55,6 +60,9 @@ def test_a_suggestion_is_put_on_a_desk_with_the_reason(settings):
         "load": 0,
         "capacity": 20,
         "decided": 0,
+        "similar": 0,
+        "expertise": 88,
+        "others": {},
     }
     event = match.events.get()
     assert (event.verb, event.before, event.after) == ("assigned", M.SUGGESTED, M.IN_REVIEW)
@@ -112,8 +120,7 @@ def test_who_is_away_gets_nothing(away):
     manager = make_manager()
     profile, today = manager.manager_profile, timezone.localdate()
     if away in ("now", "for good"):
-        profile.unavailable_from = today
-        profile.unavailable_until = today if away == "now" else None
+        profile.absences.create(first=today, last=today if away == "now" else None)
     if away == "suspended":
         profile.status = ManagerStatus.SUSPENDED
     profile.save()
@@ -128,10 +135,10 @@ def test_who_is_away_gets_nothing(away):
 
 
 def test_who_is_back_gets_matches_again():
-    profile = make_manager().manager_profile
-    profile.unavailable_from = timezone.localdate() - dt.timedelta(days=9)
-    profile.unavailable_until = timezone.localdate() - dt.timedelta(days=1)
-    profile.save()
+    today = timezone.localdate()
+    make_manager().manager_profile.absences.create(
+        first=today - dt.timedelta(days=9), last=today - dt.timedelta(days=1)
+    )
     make_match()
 
     assert assign_matches() == 1
@@ -232,6 +239,213 @@ def test_two_runs_at_once_fill_no_desk_beyond_its_room():
     assert Review.objects.open().filter(manager=manager).count() == 3
     assert Match.objects.filter(status=M.IN_REVIEW).count() == 3
     assert MatchEvent.objects.count() == 3
+
+
+def test_nothing_waits_or_nobody_is_there():
+    assert assign_matches() == 0
+    make_match()
+    assert assign_matches() == 0
+    Match.objects.all().delete()
+    make_manager()
+    assert assign_matches() == 0
+
+
+def test_the_manager_is_told_once():
+    manager, match = make_manager(), make_match()
+
+    assign_matches()
+    assign_matches()
+
+    told = Notification.objects.get(user=manager, kind="review.assigned")
+    assert told.payload == {"review": match.reviews.get().pk}
+
+
+def test_a_specialist_is_kept_for_what_only_they_know():
+    """Giving the first match to whoever knows it best would leave the second to a stranger."""
+    both = make_manager(classes=["C34", "C26"], capacity=1)
+    one = make_manager(classes=["C34"], capacity=1)
+    first = make_match(rank=1)
+    second = make_match(
+        demand=make_demand(industry="C2614"),
+        achievement=make_achievement(industry="C2614"),
+        rank=2,
+    )
+
+    assign_matches()
+
+    assert (manager_of(first), manager_of(second)) == (one, both)
+
+
+def test_it_goes_through_more_than_one_batch(monkeypatch):
+    monkeypatch.setattr(assignment, "LEAST", 2)
+    monkeypatch.setattr(assignment, "AT_ONCE", 2)
+    make_manager()
+    make_manager()
+    for _ in range(7):
+        make_match()
+
+    assert assign_matches() == 7
+
+
+def test_a_table_of_costs_stays_small(monkeypatch):
+    monkeypatch.setattr(assignment, "LEAST", 1)
+    monkeypatch.setattr(assignment, "CELLS", 60)
+    desks = [make_manager(capacity=20) for _ in range(2)]
+    for _ in range(5):
+        make_match()
+
+    assert assignment._at_once(all_desks()) == 1
+    assert assign_matches() == 5
+    assert {review.manager for review in Review.objects.all()} <= set(desks)
+
+
+def test_the_number_of_queries_does_not_grow_with_the_matches():
+    for _ in range(3):
+        make_manager()
+    for _ in range(10):
+        make_match()
+
+    with CaptureQueriesContext(connection) as ten:
+        assert assign_matches() == 10
+    for _ in range(40):
+        make_match()
+    with CaptureQueriesContext(connection) as forty:
+        assert assign_matches() == 40
+
+    assert len(ten) == len(forty)
+
+
+def test_matches_are_locked_before_managers_and_both_before_anything_is_written():
+    make_manager()
+    make_match()
+
+    with CaptureQueriesContext(connection) as queries:
+        assign_matches()
+
+    sql = [query["sql"] for query in queries]
+    locks = [i for i, text in enumerate(sql) if "FOR UPDATE" in text or "FOR NO KEY" in text]
+    assert '"matchmaking_match"' in sql[locks[0]] and '"accounts_managerprofile"' in sql[locks[1]]
+    assert not any(text.startswith(("UPDATE", "INSERT")) for text in sql[: locks[1]])
+
+
+# --- The order of the queue ---------------------------------------------------------------------
+
+
+def first_yes(manager):
+    """A match that one manager has approved, and that needs another approval."""
+    match = make_match(status=M.IN_REVIEW, is_touched=True)
+    make_review(
+        match=match,
+        manager=manager,
+        status=ReviewStatus.SUBMITTED,
+        decision="approve",
+        closed_at=timezone.now(),
+    )
+    return match
+
+
+def test_a_second_approval_goes_to_another_manager_before_anything_else():
+    first, second = make_manager(capacity=9), make_manager(capacity=1)
+    match = first_yes(first)
+    for _ in range(3):
+        make_match()
+    first.manager_profile.absences.create(first=timezone.localdate())
+
+    assert assign_matches() == 1
+
+    match.refresh_from_db()
+    assert (match.status, manager_of(match)) == (M.IN_REVIEW, second)
+    assert match.due_on == manager_of_review(match).due_on
+    event = match.events.get(verb="assigned")
+    assert (event.before, event.after, event.subject) == (M.IN_REVIEW, M.IN_REVIEW, second)
+
+
+def manager_of_review(match):
+    return Review.objects.open().get(match=match)
+
+
+def test_a_second_approval_never_goes_to_who_gave_the_first():
+    manager = make_manager()
+    match = first_yes(manager)
+
+    assert assign_matches() == 0
+
+    assert not Review.objects.open().filter(match=match).exists()
+
+
+@pytest.mark.parametrize("status", [ReviewStatus.REOPENED, ReviewStatus.VOID])
+def test_what_is_looked_at_again_comes_before_new_matches(status):
+    former, manager = make_manager(capacity=1), make_manager(capacity=1)
+    make_review(manager=former)  # full
+    new = make_match()
+    again = make_match()
+    make_review(match=again, manager=former, status=status, closed_at=timezone.now())
+
+    assert assign_matches() == 1
+
+    assert manager_of(again) == manager
+    assert not new.reviews.exists()
+
+
+def test_what_the_operators_were_asked_to_take_is_left_to_them():
+    make_manager()
+    make_match(escalation=Escalation.NO_RESPONSE, escalated_at=timezone.now())
+
+    assert assign_matches() == 0
+
+
+def test_the_demand_that_waits_longest_is_served_first():
+    make_manager(capacity=1)
+    now = timezone.now()
+    make_match(demand=make_demand(published_at=now), score=0.99)
+    old = make_match(demand=make_demand(published_at=now - dt.timedelta(days=9)), score=0.5)
+
+    assign_matches()
+
+    assert manager_of(old)
+
+
+# --- Listings to check --------------------------------------------------------------------------
+
+
+def waiting_check(**fields):
+    return make_demand(status="submitted", **fields).publications.get()
+
+
+def test_a_listing_to_check_is_put_on_a_desk():
+    make_manager(classes=["A"])
+    expert = make_manager(classes=["C34"])
+    check = waiting_check()
+
+    assert assign_matches() == 1
+
+    check.refresh_from_db()
+    assert check.manager == expert
+    assert check.assigned_because["classes"] == ["C34"]
+
+
+def test_nobody_checks_a_listing_of_their_own():
+    organization = make_organization()
+    manager = make_manager()
+    manager.memberships.create(organization=organization, role="viewer", is_active=True)
+    check = waiting_check(owner=organization)
+
+    assert assign_matches() == 0
+
+    check.refresh_from_db()
+    assert check.manager is None
+
+
+def test_checks_take_room_on_a_desk():
+    manager = make_manager(capacity=1)
+    check = waiting_check()
+    make_match()
+
+    assert assign_matches() == 1
+    assert assign_matches() == 0
+
+    check.refresh_from_db()
+    assert check.manager == manager
 
 
 # --- By an operator -----------------------------------------------------------------------------
