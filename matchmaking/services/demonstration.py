@@ -23,8 +23,11 @@ from django.utils import timezone
 from numpy.typing import NDArray
 from stdnum.cn import uscc
 
+from accounts.absences import add_absence
+from accounts.interests import declare_interest
 from accounts.models import (
     AccountEvent,
+    InterestKind,
     ManagerGrade,
     ManagerProfile,
     ManagerStatus,
@@ -41,7 +44,7 @@ from catalog.workflow import ListingStatus
 from matchmaking.criteria import suggest_criteria
 from matchmaking.models import Match, MatchEvent, Review
 from matchmaking.retrieval.encoders import Encoder
-from matchmaking.services import assignment, clocks, indexing, matching
+from matchmaking.services import assignment, clocks, indexing, matching, stars
 from matchmaking.services.consents import answer
 from matchmaking.services.reviews import accept_review, submit_review
 from matchmaking.workflow import MatchStatus, ReviewStatus, Side
@@ -147,6 +150,7 @@ def build(
         say("decisions")
         _decide(town)
         _leave_drafts(town)
+        stars.compute_stars()
     return town
 
 
@@ -194,12 +198,17 @@ def _people() -> Town:
                 actor=operator, organization=organization, verb=AccountEvent.Verb.VERIFIED
             )
     managers = []
+    today = timezone.localdate()
     for number, (name, grade, classes, provinces) in enumerate(_MANAGERS, start=1):
         user = _user(f"manager{number}@{DOMAIN}", name, phone=f"0000-5559{number:04d}")
         ManagerProfile.objects.create(
             user=user,
             grade=grade,
             certificate_no=f"JSJL-2025-{number:04d}",
+            issuer="云州市技术转移协会",
+            valid_from=today - dt.timedelta(days=1070 if number == len(_MANAGERS) else 200),
+            # The last one has to renew soon.
+            valid_until=today + dt.timedelta(days=25 if number == len(_MANAGERS) else 895),
             classes=classes,
             regions=provinces,
             capacity=30,
@@ -208,7 +217,34 @@ def _people() -> Town:
         )
         AccountEvent.objects.create(actor=operator, subject=user, verb=AccountEvent.Verb.CERTIFIED)
         managers.append(user)
+    _lives(managers, organizations)
     return Town(organizations, people, managers, operator, {})
+
+
+def _lives(managers: list[User], organizations: dict[str, Organization]) -> None:
+    """Days off, a past employer and a tie to somebody who is not here, as managers have them."""
+    today = timezone.localdate()
+    profiles = [user.manager_profile for user in managers]
+    add_absence(
+        profile=profiles[4],
+        first=today + dt.timedelta(days=20),
+        last=today + dt.timedelta(days=27),
+        note="年休假",
+    )
+    declare_interest(
+        profile=profiles[1],
+        kind=InterestKind.EMPLOYMENT,
+        credit_code=organizations["u02"].credit_code,
+        since=dt.date(2009, 7, 1),
+        until=dt.date(2017, 6, 30),
+        note="任副教授",
+    )
+    declare_interest(
+        profile=profiles[1],
+        kind=InterestKind.INTEREST,
+        name="云州精细化工股份有限公司",
+        note="配偶持有股份",
+    )
 
 
 def _user(email: str, name: str, **fields: Any) -> User:
