@@ -11,8 +11,8 @@ What a decision says of the fit of a pair, as a grade (`GRADES`, `REJECTED`, `DE
 
 A rejection with several reasons counts by the worst of them that speaks of the fit. One that speaks
 of other things alone is left out: "not backed by evidence" is about a listing, not about the pair,
-and “other” may be a duplicate, an interest or anything. Suggestions that nobody has decided say
-nothing and are left out as well. A decision that was taken back counts by its last state.
+and “other”, or a reason that operators added, may be anything. Suggestions that nobody has decided
+say nothing and are left out as well, and so are decisions that were undone, reopened or made void.
 """
 
 from __future__ import annotations

@@ -9,6 +9,7 @@ from django.db import DatabaseError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from accounts.inbox import Notification
 from accounts.models import ManagerInterest, ManagerStatus, Membership
 from accounts.workdays import add_working_days
 from matchmaking import permissions
@@ -177,6 +178,12 @@ def test_every_reason_fits_its_column():
         ("comment", {"reasons": ["other"], "comment": " "}),
         ("comment", {"comment": "长" * 2001}),
         ("no_interest", {"no_interest": False}),
+        ("criteria", {"criteria": {}}),
+        ("criteria", {"criteria": {**POINTS, "fit": 6}}),
+        ("criteria", {"criteria": {**POINTS, "fit": "4"}}),
+        ("criteria", {"criteria": {**POINTS, "beauty": 4}}),
+        ("remarks", {"remarks": {"indicator:9": "没有这一行"}}),
+        ("remarks", {"remarks": {"indicator:1": "长" * 301}}),
     ],
 )
 def test_an_incomplete_decision_is_refused_by_field(field, values):
@@ -223,6 +230,45 @@ def test_nobody_decides_on_a_listing_that_has_left(side):
         submit(review)
 
     assert state(review.match) == before
+
+
+def test_a_decision_keeps_its_points_its_remarks_and_when_it_was_stated():
+    review = make_open()
+
+    submit(review, remarks={"indicator:1": " 试件只有一批。 "})
+
+    review.refresh_from_db()
+    assert review.criteria == POINTS and set(review.suggested) == set(POINTS)
+    assert review.remarks == {"indicator:1": "试件只有一批。"}
+    assert review.stated_at == review.closed_at is not None
+
+
+def test_a_name_in_a_comment_or_remark_is_refused_by_the_service_as_well():
+    review = make_open()
+    before = state(review.match)
+
+    for text in ({"comment": review.match.demand.owner.name},):
+        with pytest.raises(ValidationError):
+            submit(review, **text)
+    with pytest.raises(ValidationError):
+        submit(review, remarks={"indicator:1": review.match.achievement.owner.contact_email})
+
+    assert state(review.match) == before
+
+
+def test_both_sides_are_told_once_that_a_manager_works_on_it_and_later_of_the_decision():
+    review = make_open(R.ASSIGNED)
+    people = [make_member(review.match.listing(side).owner) for side in ("demand", "achievement")]
+
+    reviews.accept_review(review=review, actor=review.manager)
+    reviews.accept_review(review=review, actor=review.manager)
+    submit(review)
+
+    told = Notification.objects.exclude(kind="review.assigned").order_by("pk")
+    assert [(one.kind, one.user) for one in told] == [
+        *(("match.taken", person) for person in people),
+        *(("match.approved", person) for person in people),
+    ]
 
 
 # --- Who may not --------------------------------------------------------------------------------
@@ -279,11 +325,12 @@ def test_an_operator_does_not_give_a_match_to_a_manager_with_a_tie(side, how):
 def test_a_manager_with_a_tie_is_not_assigned(side, how):
     match, manager = make_match(), make_manager()
     tie(manager, match.listing(side).owner, how)
-    before = state(match)
 
     assert assignment.assign_matches() == 0
 
-    assert state(match) == before
+    match.refresh_from_db()
+    assert (match.status, match.escalation) == (M.SUGGESTED, "nobody")
+    assert not Review.objects.exists()
 
 
 @pytest.mark.parametrize("status", [ManagerStatus.PENDING, ManagerStatus.SUSPENDED])
@@ -319,7 +366,11 @@ def test_a_review_is_nobody_else_s(step, who):
 
 @pytest.mark.parametrize("step", STEPS)
 @pytest.mark.parametrize(
-    "status", [R.SUBMITTED, R.DECLINED, R.REFERRED, R.NO_RESPONSE, R.CANCELLED]
+    "status",
+    [
+        *(R.SUBMITTED, R.DECLINED, R.REFERRED, R.NO_RESPONSE, R.CANCELLED),
+        *(R.REOPENED, R.VOID),
+    ],
 )
 def test_a_closed_review_takes_no_more_steps(step, status):
     review = make_open(status)
