@@ -166,6 +166,9 @@ def _take_decision_back(review: Review, status: ReviewStatus) -> None:
     telling.undone(review)
     # They answered an approval that is no more; that they did stays in the history.
     Consent.objects.filter(match=match).delete()
+    # And an objection that it settled waits for the next decision.
+    assert review.closed_at is not None  # a submitted one has it
+    unsettle_appeals(match, since=review.closed_at)
 
 
 def _free_match(

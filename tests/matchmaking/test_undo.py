@@ -285,6 +285,23 @@ def test_an_operator_reopens_a_decision_and_another_manager_gets_the_match():
     assert with_decisions(Match.objects.all()).get().decision is None
 
 
+def test_an_objection_that_a_reopened_decision_settled_waits_for_the_next():
+    review = make_open()
+    match = submit(review, decision="reject")
+    actor = make_member(match.demand.owner)
+    text = "报告第三页给出了同样条件下的实测数据，请再看一遍。"
+    appeal(match=match, side="demand", actor=actor, text=text)
+    again = second_of(match)
+    submit(again, decision="reject")
+    assert match.appeals.get().status == "upheld"
+
+    reviews.reopen_review(review=again, actor=make_operator(), note="看漏了")
+
+    assert match.appeals.get().status == "open"
+    submit(second_of(match))
+    assert match.appeals.get().status == "overturned"
+
+
 def test_of_two_approvals_one_is_reopened_and_a_third_manager_completes_it():
     first = make_large()
     match = submit(first)
