@@ -8,9 +8,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+from django.utils import timezone
 from playwright.sync_api import Page
 
+from accounts.inbox import Notification
 from accounts.models import Organization, User
+from accounts.notices import notify
 from catalog.models import Achievement, Demand
 from catalog.workflow import ListingStatus
 from matchmaking.models import Match
@@ -106,7 +109,7 @@ def world() -> World:
     make_review(match=taken_on, manager=manager, status=ReviewStatus.ACCEPTED)
     make_ranker_version(is_active=True)
     reviewed = {"demand": demand, "manager": manager}
-    return World(
+    world = World(
         enterprise=enterprise,
         owner=owner,
         professor=professor,
@@ -131,6 +134,29 @@ def world() -> World:
         taken_on=taken_on,
         applicant=applicant,
     )
+    _tell(world)
+    return world
+
+
+def _tell(world: World) -> None:
+    """Tell the owner and the manager something of each group, read and unread."""
+    asked = {"match": world.asked.pk, "side": "demand"}
+    review = world.asked.reviews.get().pk
+    of_owner = [
+        ("match.approved", asked | {"review": review}),
+        ("match.introduced", {"match": world.introduced.pk, "side": "demand"}),
+        ("organization.verified", {"organization": world.enterprise.pk}),
+    ]
+    for kind, payload in of_owner:
+        notify(kind=kind, user=world.owner, key=f"page:{kind}", payload=payload)
+    for match in (world.offered, world.taken_on):
+        notify(
+            kind="review.assigned",
+            user=world.manager,
+            key=f"page:{match.pk}",
+            payload={"review": match.reviews.get().pk},
+        )
+    Notification.objects.filter(kind="organization.verified").update(read_at=timezone.now())
 
 
 def of(name: str, pages: str = "") -> Callable[[World], str]:
@@ -200,6 +226,9 @@ PAGES: dict[str, tuple[Visited, ...]] = {
         Visited(of("asked")),
         Visited(of("asked", "consent/")),
         Visited(of("introduced")),
+        Visited("/notifications/"),
+        Visited("/notifications/?group=info"),
+        Visited("/settings/notifications/"),
         Visited("/org/"),
         Visited(lambda world: f"/org/{world.enterprise.pk}/edit/"),
         Visited(lambda world: f"/org/{world.enterprise.pk}/members/"),
@@ -220,6 +249,8 @@ PAGES: dict[str, tuple[Visited, ...]] = {
         Visited(of("taken_on", "conflict/")),
         Visited(of("taken_on", "refer/")),
         Visited(of("introduced")),
+        Visited("/notifications/"),
+        Visited("/settings/notifications/"),
         Visited("/settings/profile/"),
     ),
     "operator": (
