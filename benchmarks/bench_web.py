@@ -17,16 +17,13 @@ import random
 import re
 import secrets
 import shutil
-import signal
 import socket
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -34,6 +31,7 @@ from urllib.parse import urlencode
 import psutil
 
 from benchmarks.report import FOLDER, Cell, report
+from benchmarks.services import free_port, process
 
 ROOT = Path(__file__).resolve().parent.parent
 PATH = "/achievements/"
@@ -137,7 +135,7 @@ def _site(stack: ExitStack, folder: Path, listings: int) -> tuple[str, "Requests
 
     services = Services(folder, durable=False)
     stack.callback(services.stop)
-    port = _free_port()
+    port = free_port()
     model = os.environ.get("EMBEDDING_MODEL") or str(ROOT / "var/models/multilingual-e5-small")
     os.environ.update(
         services.start(),
@@ -186,37 +184,15 @@ def _site(stack: ExitStack, folder: Path, listings: int) -> tuple[str, "Requests
     procfile = dict(
         line.split(": ", 1) for line in (ROOT / "Procfile").read_text().splitlines() if line
     )
-    stack.enter_context(_process(procfile["web"]))
+    stack.enter_context(process(procfile["web"]))
     stack.enter_context(
-        _process(
+        process(
             f"exec celery --quiet -A {worker} worker -Q query --pool=threads --concurrency=2"
             " -n bench@%h --without-gossip --without-mingle --without-heartbeat --loglevel=ERROR"
         )
     )
     _wait(port)
     return f"127.0.0.1:{port}", requests, encoder
-
-
-@contextmanager
-def _process(command: str) -> Iterator[None]:
-    process = subprocess.Popen(["/bin/sh", "-c", command], cwd=ROOT, start_new_session=True)
-    try:
-        yield
-    finally:
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGTERM)
-        try:
-            process.wait(15)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def _wait(port: int) -> None:
@@ -235,9 +211,9 @@ def _wait(port: int) -> None:
 def _processor_seconds() -> float:
     """Return what the site's processes have used of the processors so far."""
     total = 0.0
-    for process in psutil.Process().children(recursive=True):
+    for child in psutil.Process().children(recursive=True):
         with suppress(psutil.NoSuchProcess):
-            times = process.cpu_times()
+            times = child.cpu_times()
             total += times.user + times.system
     return total
 

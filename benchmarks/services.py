@@ -1,8 +1,17 @@
-"""An embedded PostgreSQL and Valkey of a benchmark's own."""
+"""What a benchmark runs on: an embedded PostgreSQL and Valkey of its own, and the site itself."""
 
 import os
-from contextlib import ExitStack
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
 
 
 def start(stack: ExitStack, folder: Path) -> None:
@@ -23,3 +32,67 @@ def start(stack: ExitStack, folder: Path) -> None:
     from django.core.management import call_command
 
     call_command("migrate", interactive=False, verbosity=0)
+
+
+def start_for_production(stack: ExitStack, folder: Path) -> int:
+    """As `start`, with production settings and static files; return the port for the site."""
+    from config.embedded import Services
+
+    services = Services(folder, durable=False)
+    stack.callback(services.stop)
+    port = free_port()
+    os.environ.update(
+        services.start(),
+        DJANGO_SETTINGS_MODULE="config.settings.prod",
+        SECRET_KEY=secrets.token_urlsafe(40),
+        ALLOWED_HOSTS="127.0.0.1",
+        HTTPS="0",
+        HOST="127.0.0.1",
+        PORT=str(port),
+        KEQIAO_VAR=str(folder),
+        LOG_LEVEL="ERROR",
+        PATH=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+    )
+    import django
+
+    django.setup()
+    from django.core.management import call_command
+
+    call_command("migrate", interactive=False, verbosity=0)
+    call_command("collectstatic", interactive=False, verbosity=0)
+    return port
+
+
+def serve(stack: ExitStack, port: int) -> None:
+    """Start the web processes of the Procfile, and wait until they answer."""
+    lines = (ROOT / "Procfile").read_text().splitlines()
+    stack.enter_context(process(dict(line.split(": ", 1) for line in lines if line)["web"]))
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        with suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+            return
+        time.sleep(0.2)
+    raise SystemExit("The site did not start within a minute.")
+
+
+@contextmanager
+def process(command: str) -> Iterator[None]:
+    """Run a command line, and stop it with all its children."""
+    running = subprocess.Popen(["/bin/sh", "-c", command], cwd=ROOT, start_new_session=True)
+    try:
+        yield
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(running.pid, signal.SIGTERM)
+        try:
+            running.wait(15)
+        except subprocess.TimeoutExpired:
+            os.killpg(running.pid, signal.SIGKILL)
+            running.wait()
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port

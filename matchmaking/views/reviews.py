@@ -12,6 +12,7 @@ from django.db.models import Max
 from django.http import Http404, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.template.loader import render_to_string
+from django.urls import reverse
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST
@@ -41,7 +42,7 @@ from matchmaking.views.workbench import (
     rows_of,
     workbench_url,
 )
-from matchmaking.workflow import IllegalMove, MatchStatus, ReviewStatus
+from matchmaking.workflow import IllegalMove, ReviewStatus
 
 # Rows of the queue above the present one, beside a review.
 ROWS_BEFORE = 8
