@@ -169,7 +169,13 @@ TABLE = {
     ("match_appeal", "rejected"): ("L422424443", "L4-34-4443"),
     ("match_feedback", "match"): ("L422423443", "L4-34-3443"),
     ("match_feedback", "introduced"): ("L422424443", "L4-34-4443"),
+    ("match_undo", "match"): ("L555555555", "L43343-443"),
+    ("match_undo", "barred"): ("L555555555", "L433434433"),
     ("workbench", ""): ("L333332223", ""),
+    # Without a tick they lead back to the workbench with a sentence.
+    ("triage", ""): ("L33333RRR3", "L33333RRR3"),
+    ("view_save", ""): ("L555555555", "L33333---3"),
+    ("view_delete", "view"): ("L555555555", "L33333-443"),
     ("review_log", ""): ("L333332223", ""),
     # People
     ("organization", ""): ("L222222222", ""),
@@ -409,6 +415,7 @@ def world():
         "notification": [_told(people.owner, enterprise)],
         "external_id": ["PLM-1"],
         "api token": [_token_of(people.owner)],
+        "view": [people.manager.saved_views.create(name="急", query="show=due").pk],
         "search": [
             people.owner.saved_searches.create(kind="demand", name="淬火", query="industry=C34").pk
         ],
