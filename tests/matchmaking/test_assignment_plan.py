@@ -89,12 +89,7 @@ def test_a_plan_says_who_would_have_what_and_how_much_better(operator, crossed):
     assert (moves[of_chips.pk]["from"], moves[of_chips.pk]["to"]) == (metal.pk, chips.pk)
     assert (moves[of_metal.pk]["before"], moves[of_metal.pk]["after"]) == (38, 88)
     assert moves[of_metal.pk]["because"]["classes"] == ["C34"]
-    assert plan.figures["before"] == {
-        "served": 2,
-        "mean": 37.5,
-        "worst": 38,
-        "match": of_metal.pk,
-    } or plan.figures["before"]["worst"] in (37, 38)
+    assert (plan.figures["before"]["served"], plan.figures["before"]["worst"]) == (2, 38)
     assert plan.figures["after"]["worst"] == 88
     assert plan.figures["loads"] == []  # one each, before and after
 

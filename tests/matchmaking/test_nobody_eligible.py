@@ -201,7 +201,7 @@ def test_the_page_counts_each_manager_once(client):
 
     html = listed(client, make_operator(), state="unassigned")
 
-    assert "等经理人腾出位置：1 位有利益关联，1 位曾经手，1 位不接单，1 位已满。" in html
+    assert "等经理人腾出位置：1 位有利益关联、1 位曾经手、1 位不接单、1 位已满。" in html
 
 
 def test_the_page_says_that_nobody_is_on_duty(client):
