@@ -36,6 +36,7 @@ from accounts.models import (
 from accounts.services import REQUIRED_POINTS, fingerprint
 from catalog import steps
 from catalog.models import Demand, ListingEvent
+from catalog.services.deciding import decide
 from catalog.workflow import ListingStatus
 from matchmaking.models import Consent, Match, MatchEvent
 from matchmaking.workflow import MatchStatus, ReviewStatus
@@ -157,6 +158,13 @@ def make_forms(owner: Organization) -> dict[str, Form]:
     manager, operator = make_manager(), make_operator()
     demand = make_demand(owner=owner)
     submitted = make_demand(status=ListingStatus.SUBMITTED)
+    rejected = decide(
+        listing=make_demand(owner=owner, status=ListingStatus.SUBMITTED),
+        actor=make_manager(),
+        decision="reject",
+        reason="vague",
+        no_interest=True,
+    )
     reviewed = make_match(status=MatchStatus.IN_REVIEW, manager=manager)
     reviewed.reviews.update(status=ReviewStatus.ACCEPTED)
     approved = make_match(status=MatchStatus.APPROVED, demand=demand, manager=make_manager())
@@ -292,10 +300,23 @@ def make_forms(owner: Organization) -> dict[str, Form]:
             {"status": "closed", "reason": "no_partner", "note": "没有结果"},
         ),
         "confirm": Form(writer, at("demand_confirm", demand.number), {"valid_until": day}),
+        "object": Form(
+            writer,
+            at("demand_appeal", rejected.number),
+            {"text": "指标在第二段写明了，请再看一遍。"},
+        ),
         "check": Form(
             manager,
             at("listing_review", submitted.number),
-            {"decision": "reject", "reason": "other", "note": "请补充指标", "version": 1},
+            {
+                "decision": "reject",
+                "reason": "other",
+                "note": "请补充指标",
+                "question_body": "哪种钢？",
+                "criterion_terms": "3",
+                "version": 1,
+                "no_interest": "on",
+            },
         ),
         "decide": Form(
             manager,
@@ -330,7 +351,7 @@ FORMS = [
     *("log in", "sign up", "reset", "profile", "days off", "interest", "role", "register", "join"),
     *("organization", "let in", "member's role", "apply", "verify", "return", "certify"),
     *("suspend", "reassign", "demand", "draft", "achievement", "edit", "withdraw", "close"),
-    *("confirm", "check", "decide", "hand back", "refer", "answer"),
+    *("confirm", "object", "check", "decide", "hand back", "refer", "answer"),
 ]
 # The same class as another one in the list; once is enough for what takes seconds.
 ALIKE = {"draft", "achievement", "edit", "organization"}
@@ -751,8 +772,9 @@ def at_once(*steps: tuple[Any, str, dict[str, Any]]) -> list[int]:
 def test_of_two_people_who_publish_and_refuse_a_listing_at_once_one_decides(owner):
     demand = make_demand(owner=owner, status=ListingStatus.SUBMITTED)
     path = reverse("listing_review", args=[demand.number])
-    publish = {"decision": "publish", "reason": "", "note": "", "version": 1}
-    refuse = {"decision": "reject", "reason": "vague", "note": "请补充", "version": 1}
+    stated = {"version": 1, "no_interest": "on"}
+    publish = {"decision": "publish", "reason": "", "note": "", **stated}
+    refuse = {"decision": "reject", "reason": "vague", "note": "请补充", **stated}
 
     codes = at_once((make_manager(), path, publish), (make_manager(), path, refuse))
 

@@ -195,7 +195,7 @@ def test_from_a_draft_to_a_published_listing():
     submitted = program.post(f"demands/{number}/submit/")
     assert submitted.json()["status"] == "submitted"
     decided = Program(manager).post(
-        f"demands/{number}/decide/", {"decision": "publish", "version": 1}
+        f"demands/{number}/decide/", {"decision": "publish", "version": 1, "no_interest": True}
     )
     assert decided.json()["status"] == "published"
 
@@ -377,7 +377,8 @@ def test_a_reviewer_does_not_publish_a_version_unseen():
     demand = make_demand(status="submitted", version=2)
 
     answer = Program(make_manager()).post(
-        f"demands/{demand.number}/decide/", {"decision": "publish", "version": 1}
+        f"demands/{demand.number}/decide/",
+        {"decision": "publish", "version": 1, "no_interest": True},
     )
 
     assert answer.status_code == 409
@@ -390,7 +391,8 @@ def test_nobody_decides_on_their_own_side():
     manager.memberships.create(organization=demand.owner, role="viewer", is_active=True)
 
     answer = Program(manager).post(
-        f"demands/{demand.number}/decide/", {"decision": "publish", "version": 1}
+        f"demands/{demand.number}/decide/",
+        {"decision": "publish", "version": 1, "no_interest": True},
     )
 
     assert answer.status_code == 403
@@ -400,7 +402,7 @@ def test_nobody_decides_on_their_own_side():
 # --- Who may ------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("step", ["submit", "withdraw", "close", "confirm", "decide"])
+@pytest.mark.parametrize("step", ["submit", "withdraw", "close", "confirm", "appeal", "decide"])
 def test_a_stranger_changes_nothing(step):
     demand = make_demand()
     body = {"status": "closed", "valid_until": "2099-01-01", "decision": "publish", "version": 1}

@@ -247,7 +247,14 @@ def test_versions_and_what_changed_between_them(program, demand):
     demand.save()
     program.post(f"{address}submit/")
     Program(make_manager()).post(
-        f"{address}decide/", {"decision": "needs_info", "reason": "vague", "version": 1}
+        f"{address}decide/",
+        {
+            "decision": "needs_info",
+            "reason": "vague",
+            "questions": {"title": "哪种套圈？"},
+            "no_interest": True,
+            "version": 1,
+        },
     )
     tag = program.get(address)["ETag"]
     program.post(f"{address}submit/", {"title": "全新的一个题目"}, If_Match=tag)
