@@ -107,7 +107,7 @@ OPERATOR = (
     LISTING_QUEUE,
     Entry("ops_organizations", _("Organizations"), "organizations", also=("ops_organization",)),
     Entry("ops_managers", _("Managers"), "managers", also=("ops_manager",)),
-    Entry("ops_assignments", _("Assignments")),
+    Entry("ops_assignments", _("Assignments"), also=("ops_reassign", "ops_plans", "ops_plan")),
     Entry("ops_audit", _("Audit")),
 )
 # Agencies and bureaus bring both kinds of listings.
