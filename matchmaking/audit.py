@@ -28,6 +28,8 @@ from catalog.models import (
     ListingEvent,
     ListingExport,
 )
+from catalog.models.reasons import ReasonChange
+from catalog.timeline import reason_label
 from matchmaking import presenting
 from matchmaking.models import Match, MatchEvent
 
@@ -155,7 +157,7 @@ def _listing_lines(rows: QuerySet[Any]) -> Iterator[tuple[int, Line]]:
                 _detail(
                     _move(event),
                     _("version %(number)d") % {"number": event.version} if event.version else "",
-                    event.get_reason_display() if event.reason else "",
+                    reason_label(event),
                     event.note,
                 ),
             ),
@@ -235,6 +237,22 @@ def _export_lines(rows: QuerySet[Any]) -> Iterator[tuple[int, Line]]:
         )
 
 
+def _reason_lines(rows: QuerySet[Any]) -> Iterator[tuple[int, Line]]:
+    for change in rows:
+        yield (
+            change.pk,
+            Line(
+                change.created_at,
+                _("Reasons"),
+                _name(change.actor),
+                change.get_verb_display(),
+                f"{change.reason.get_subject_display()} · {change.reason.code}",
+                reverse("ops_reasons"),
+                "",
+            ),
+        )
+
+
 SOURCES: dict[str, Source] = {
     "match": Source(
         gettext_lazy("Matches"),
@@ -279,6 +297,15 @@ SOURCES: dict[str, Source] = {
         _of_listing,
         _file_lines,
         ("actor", "demand", "achievement", "attachment"),
+    ),
+    "reason": Source(
+        gettext_lazy("Reasons"),
+        ReasonChange.objects.all,
+        _ACTOR,
+        ("reason__code",),
+        lambda number: _NOTHING,
+        _reason_lines,
+        ("actor", "reason"),
     ),
     "export": Source(
         gettext_lazy("Exports"),

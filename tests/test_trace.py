@@ -8,10 +8,13 @@ import io
 import pytest
 from django.db import DatabaseError, connection, transaction
 from django.urls import reverse
+from django.utils import timezone
 
 from accounts.models import AccessEvent, AccountEvent
 from accounts.trace import SAME_LOOK, record_access
 from catalog.models import AttachmentEvent, ListingEvent, ListingExport
+from catalog.models.reasons import Reason, ReasonChange
+from matchmaking.audit import SOURCES
 from matchmaking.models import MatchEvent
 from matchmaking.workflow import MatchStatus, ReviewStatus
 from tests.factories import (
@@ -27,7 +30,15 @@ from tests.factories import (
 
 pytestmark = pytest.mark.django_db
 
-HISTORIES = (MatchEvent, ListingEvent, AccountEvent, AccessEvent, AttachmentEvent, ListingExport)
+HISTORIES = (
+    MatchEvent,
+    ListingEvent,
+    AccountEvent,
+    AccessEvent,
+    AttachmentEvent,
+    ListingExport,
+    ReasonChange,
+)
 
 
 def one_row(model: type) -> int:
@@ -43,6 +54,9 @@ def one_row(model: type) -> int:
         row = model.objects.create(actor=actor, kind="names", subject="match", number="M-1")
     elif model is AttachmentEvent:
         row = model.objects.create(demand=make_demand(), actor=actor, verb="added")
+    elif model is ReasonChange:
+        reason = Reason.objects.create(subject="match", code="price")
+        row = model.objects.create(actor=actor, reason=reason, verb="retired")
     else:
         row = model.objects.create(actor=actor, kind="demand", own=False, file_format="csv", rows=1)
     return row.pk
@@ -107,7 +121,9 @@ def test_the_names_of_an_introduced_match_are_traced_and_a_blind_one_is_not(clie
     client.get(reverse("match_detail", args=[match.number]))
     assert kinds_of(reader) == []
 
-    type(match).objects.filter(pk=match.pk).update(status=MatchStatus.INTRODUCED)
+    type(match).objects.filter(pk=match.pk).update(
+        status=MatchStatus.INTRODUCED, introduced_at=timezone.now()
+    )
     client.get(reverse("match_detail", args=[match.number]))
     assert kinds_of(reader) == [("contacts", match.number)]
 
@@ -184,6 +200,22 @@ def test_the_trace_is_searched(client, query, found):
     client.force_login(make_operator())
     page = client.get(reverse("ops_audit"), query).context["page"]
     assert {kind for _when, kind, _key in page} == found
+
+
+def test_every_history_is_told_on_the_page_and_in_the_file(client):
+    keys = {model: one_row(model) for model in HISTORIES}
+    ListingEvent.objects.create(
+        demand=make_demand(), before="submitted", after="rejected", version=1, reason="vague"
+    )
+    client.force_login(make_operator())
+    words = "没有说清楚"
+    for kind in SOURCES:
+        page = client.get(reverse("ops_audit"), {"kind": kind})
+        assert page.status_code == 200
+        assert page.context["lines"]
+    assert words in client.get(reverse("ops_audit")).content.decode()
+    text = b"".join(client.get(reverse("ops_audit_export")).streaming_content).decode("utf-8-sig")
+    assert len(list(csv.reader(io.StringIO(text)))) > len(keys)
 
 
 def test_a_number_finds_what_was_done_and_what_was_read(client):
