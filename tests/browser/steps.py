@@ -100,7 +100,6 @@ def approve(page: Page, comment: str) -> None:
     page.get_by_role("radio", name="通过，请双方答复").check()
     page.get_by_role("checkbox", name="核心硬指标有实测数据").check()
     page.get_by_role("textbox", name="给双方看的意见").fill(comment)
-    page.get_by_role("checkbox", name="我与双方没有利益关系").check()
     page.get_by_role("button", name="提交并看下一条").click()
     expect(page.get_by_role("status").filter(has_text="正在请双方答复")).to_be_visible()
 

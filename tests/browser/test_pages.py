@@ -241,6 +241,8 @@ PAGES: dict[str, tuple[Visited, ...]] = {
     ),
     "manager": (
         Visited("/workbench/"),
+        Visited("/workbench/?show=appeal&grade=strong"),
+        Visited(lambda world: f"/workbench/together/?pick={world.taken_on.reviews.get().pk}"),
         Visited("/workbench/reviews/"),
         Visited("/workbench/listings/"),
         Visited(lambda world: f"/workbench/listings/{world.submitted.number}/"),
