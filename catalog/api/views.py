@@ -68,14 +68,15 @@ class OfListing(View):
     def answer(self, listing: Listing, status: int = 200) -> Response:
         """Return one listing, as far as the reader's tier goes, under its ETag."""
         yours = belongs_to_owner(self.user, listing)
+        tier, names = listing_tier(self.user, listing), may_see_owner(self.user, listing)
         context = {
             "request": self.request,
-            "tier": listing_tier(self.user, listing),
-            "names": may_see_owner(self.user, listing),
+            "tier": tier,
+            "names": names,
             "inside": yours or is_operator(self.user),
             "yours": yours,
         }
-        note_look(self.user, listing, context["tier"], names=context["names"])
+        note_look(self.user, listing, tier, names=names)
         body = WHOLE[self.kind](listing, context=context).data
         response = Response(body, status=status, headers={"ETag": etag(listing)})
         if status == 201:
