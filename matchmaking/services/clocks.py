@@ -28,6 +28,7 @@ from matchmaking.services.consents import lapse
 from matchmaking.services.feedback import feedback_due
 from matchmaking.services.inquiries import expire_inquiry
 from matchmaking.services.reminders import BATCH
+from matchmaking.services.review_steps import filling_once
 from matchmaking.services.reviews import time_out
 
 logger = logging.getLogger(__name__)
@@ -60,12 +61,13 @@ def run(*, seconds: float = SECONDS) -> dict[str, int]:
         (reminders.awaited_answers(), _answers),
         (PublicationReview.objects.open(), _publication),
     )
-    for rows, step in steps:
-        for pk in _overdue(rows, today, over):
-            try:
-                done[step(pk)] += 1
-            except Exception:
-                logger.exception("The clock of %s %d stands still.", rows.model.__name__, pk)
+    with filling_once():
+        for rows, step in steps:
+            for pk in _overdue(rows, today, over):
+                try:
+                    done[step(pk)] += 1
+                except Exception:
+                    logger.exception("The clock of %s %d stands still.", rows.model.__name__, pk)
     done["reminded"] = reminders.remind(until=over)
     if not over():
         done["asked"] = feedback_due(BATCH)

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
 from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -107,10 +111,31 @@ def back_to_pool(match: Match) -> None:
     transaction.on_commit(fill_queues)
 
 
+# Whether desks became free within `filling_once`; None outside of it.
+_freed: ContextVar[list[bool] | None] = ContextVar("freed", default=None)
+
+
+@contextmanager
+def filling_once() -> Iterator[None]:
+    """Have desks filled once at the end, whatever the number of committed steps within."""
+    freed: list[bool] = []
+    before = _freed.set(freed)
+    try:
+        yield
+    finally:
+        _freed.reset(before)
+        if freed:
+            fill_queues()
+
+
 def fill_queues() -> None:
     from matchmaking.tasks import assign, send
 
-    send(assign)
+    freed = _freed.get()
+    if freed is not None:
+        freed.append(True)
+    else:
+        send(assign)
 
 
 def log(

@@ -271,6 +271,22 @@ def test_more_than_a_batch_is_worked_off_by_keys_and_none_twice(monkeypatch):
     assert len(unwarned) == Review.objects.open().count()
 
 
+def test_desks_are_filled_once_after_many_reviews(monkeypatch, django_capture_on_commit_callbacks):
+    sent = []
+    monkeypatch.setattr("matchmaking.tasks.send", lambda task, *_args: sent.append(task.name))
+    for _ in range(3):
+        make_late_review()
+
+    def commit(pk, step=clocks._review):
+        with django_capture_on_commit_callbacks(execute=True):
+            return step(pk)
+
+    monkeypatch.setattr(clocks, "_review", commit)
+    clocks.run()
+
+    assert sent == ["matchmaking.tasks.assign"]
+
+
 def test_a_run_that_takes_too_long_leaves_the_rest_to_the_next():
     for _ in range(2):
         make_late_review()

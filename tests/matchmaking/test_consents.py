@@ -7,7 +7,9 @@ from django.core.exceptions import ValidationError
 from django.db import DatabaseError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 
+from accounts.inbox import Notification
 from accounts.models import MembershipRole, Organization, OrganizationStatus
+from accounts.notices import visible_to, write_all
 from matchmaking import permissions
 from matchmaking.models import Consent, Match, MatchEvent
 from matchmaking.permissions import ConflictOfInterest
@@ -18,6 +20,7 @@ from tests.factories import (
     make_match,
     make_member,
     make_operator,
+    make_review,
     make_user,
 )
 
@@ -310,3 +313,53 @@ def test_the_database_keeps_one_answer_a_side(match):
         Consent.objects.create(match=match, side=Side.ACHIEVEMENT, agreed=False, user=make_user())
 
     assert Consent.objects.count() == 1
+
+
+# --- Who is told ----------------------------------------------------------------------------------
+
+
+def told(kind):
+    return {row.user: row.payload for row in Notification.objects.filter(kind=kind)}
+
+
+def titles_of(user):
+    return [notice.title for notice in write_all(user, visible_to(user)).values()]
+
+
+def test_both_sides_and_the_manager_are_told_of_an_introduction(match):
+    people = {side: speaker(match, side) for side in SIDES}
+    colleague = speaker(match, Side.DEMAND, MembershipRole.EDITOR)
+    speaker(match, Side.DEMAND, MembershipRole.VIEWER)
+    manager = match.reviews.get().manager
+
+    agree(match, Side.DEMAND, people[Side.DEMAND])
+    assert not told("match.introduced")
+    agree(match, Side.ACHIEVEMENT, people[Side.ACHIEVEMENT])
+
+    assert set(told("match.introduced")) == {*people.values(), colleague, manager}
+    for user in (*people.values(), colleague, manager):
+        assert len(titles_of(user)) == 1
+    assert match.achievement.owner.name not in titles_of(people[Side.DEMAND])[0]
+
+
+@pytest.mark.parametrize("side", SIDES)
+def test_the_other_side_and_the_manager_are_told_of_a_no(match, side):
+    people = {each: speaker(match, each) for each in SIDES}
+    other = people[SIDES[1 - SIDES.index(side)]]
+    manager = match.reviews.get().manager
+
+    answer(match=match, side=side, actor=people[side], agreed=False, reason="price")
+
+    assert set(told("match.declined")) == {other, manager}
+    for user in (other, manager):
+        [title] = titles_of(user)
+        assert match.demand.owner.name not in title and match.achievement.owner.name not in title
+
+
+def test_both_managers_who_approved_are_told(match):
+    second = make_review(match=match, manager=make_manager(), settled=True).manager
+    for side in SIDES:
+        agree(match, side)
+
+    assert {second, match.reviews.first().manager} <= set(told("match.introduced"))
+    assert len(titles_of(second)) == 1
