@@ -17,8 +17,10 @@ from accounts.api.schema import Operation, query
 from accounts.permissions import is_operator
 from catalog.api.views import OfListing
 from catalog.models import Listing, revision_model
+from catalog.outcome import outcome_of
 from catalog.permissions import belongs_to_owner, may_read_history
 from catalog.timeline import timeline, versions
+from catalog.views.gate import answer_due
 from catalog.views.revisions import changes_between
 
 VERSIONS_AT_MOST = 100
@@ -35,10 +37,29 @@ class StepSerializer(serializers.Serializer[Any]):
     version = serializers.IntegerField(help_text=gettext_lazy("That was handed in here, else 0."))
 
 
+class QuestionSerializer(serializers.Serializer[Any]):
+    """What a reviewer asked or said of one field of the form."""
+
+    name = serializers.CharField()
+    label = serializers.CharField()  # type: ignore[assignment]
+    text = serializers.CharField()
+
+
+class OutcomeSerializer(serializers.Serializer[Any]):
+    """How a listing stands, what comes next, and by which day, where there is one."""
+
+    what = serializers.CharField(source="answer.what")
+    next_step = serializers.CharField(source="answer.next_step")
+    by = serializers.DateField(source="answer.by", allow_null=True)
+    reasons = serializers.ListField(child=serializers.CharField(), source="answer.reasons")
+    questions = QuestionSerializer(many=True, source="said")
+
+
 class StepsSerializer(serializers.Serializer[Any]):
-    """The steps of a listing so far."""
+    """The steps of a listing so far, and how it stands."""
 
     results = StepSerializer(many=True)
+    outcome = OutcomeSerializer()
 
 
 class VersionSerializer(serializers.Serializer[Any]):
@@ -128,7 +149,9 @@ class HistoryViewSet(OfListing):
         listing = self.found(number)
         if not (belongs_to_owner(self.user, listing) or is_operator(self.user)):
             raise PermissionDenied(_("Its steps are for its own side and operators."))
-        return Response(StepsSerializer({"results": timeline(listing, self.user)}).data)
+        outcome = outcome_of(listing, due_on=answer_due(listing))
+        body = {"results": timeline(listing, self.user), "outcome": outcome}
+        return Response(StepsSerializer(body).data)
 
     def revisions(self, request: Request, number: str) -> Response:
         listing = self._with_history(number)

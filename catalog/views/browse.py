@@ -12,13 +12,13 @@ from django.views.decorators.http import require_safe
 
 from accounts.http import PageRequest
 from accounts.permissions import Tier, is_operator
-from catalog.answers import status_text
 from catalog.details import audiences, detail_groups, has_more
 from catalog.disclosure import shown
 from catalog.files import files_for
 from catalog.forms import read_nonce
 from catalog.looking import note_look
-from catalog.models import Listing, ListingEvent, PublicationReview
+from catalog.models import Listing, PublicationReview
+from catalog.outcome import outcome_of
 from catalog.owner_facts import owner_facts
 from catalog.partners import standings
 from catalog.permissions import (
@@ -29,10 +29,7 @@ from catalog.permissions import (
     may_read_history,
     may_see_owner,
 )
-from catalog.reasons import answer
-from catalog.remarks import remarks
-from catalog.services import deciding
-from catalog.timeline import DECIDED, reason_label, timeline
+from catalog.timeline import timeline
 from catalog.views.gate import answer_due, get_listing, names, previews
 from catalog.workflow import MOVES, ListingStatus
 
@@ -88,21 +85,11 @@ def listing_detail(request: PageRequest, kind: str, number: str) -> HttpResponse
 
 def _how_it_stands(request: PageRequest, listing: Listing) -> dict[str, Any]:
     """Return what came of the last check and what comes next, for its own side and operators."""
-    last, asked = _last_event(listing), deciding.asked_of(listing)
-    objection = deciding.objection_to(listing)
-    can_object = objection is not None and not objection.refusal
-    decided = last is not None and last.after in DECIDED
+    outcome = outcome_of(listing, due_on=answer_due(listing))
     return {
-        "last": last,
-        "answer": status_text(
-            listing,
-            due_on=answer_due(listing),
-            reasons=[answer("listing", last.reason)] if decided and last and last.reason else [],
-            object_until=objection.until if objection is not None and can_object else None,
-        ),
-        "why": reason_label(last) if last is not None else "",
-        "said": remarks(listing.kind, asked.questions) if asked is not None else [],
-        "refusal": objection.refusal if objection is not None else "",
+        "outcome": outcome,
+        "answer": outcome.answer,
+        "last": outcome.last,
         "writes": can_edit(request.user, listing),
         "checks": list(PublicationReview.objects.of(listing).with_listing().order_by("-pk"))
         if is_operator(request.user)
@@ -133,12 +120,3 @@ def _actions(request: PageRequest, listing: Listing) -> set[str]:
     if is_operator(user) and listing.status == ListingStatus.SUSPENDED:
         allowed.add("resume")
     return allowed
-
-
-def _last_event(listing: Listing) -> ListingEvent | None:
-    """Return the step that explains the present status, for the note above the title."""
-    explained = (ListingStatus.NEEDS_INFO, ListingStatus.REJECTED, ListingStatus.SUSPENDED)
-    if listing.status not in explained:
-        return None
-    events = ListingEvent.objects.filter(**{listing.kind: listing}, after=listing.status)
-    return events.order_by("-pk").first()

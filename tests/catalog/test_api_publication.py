@@ -210,3 +210,22 @@ def test_an_owner_objects_once_over_the_api(client):
     assert post(client, address, {"text": "短"}).status_code == 400
     assert post(client, address, {"text": "指标在第二段写明了，请再看一遍。"}).status_code == 200
     assert post(client, address, {"text": "指标在第二段写明了，请再看一遍。"}).status_code == 409
+
+
+def test_an_owner_reads_the_questions_by_field_and_what_comes_next(client):
+    demand = make_demand(status=S.SUBMITTED)
+    deciding.decide(
+        listing=demand,
+        actor=make_manager(),
+        decision="needs_info",
+        reason="no_figures",
+        questions={"indicators": "单位是什么？"},
+        no_interest=True,
+    )
+    client.force_login(make_member(demand.owner))
+
+    outcome = client.get(f"/api/v1/demands/{demand.number}/events/").json()["outcome"]
+
+    [question] = outcome["questions"]
+    assert (question["name"], question["text"]) == ("indicators", "单位是什么？")
+    assert outcome["what"] and outcome["next_step"] and outcome["reasons"]
