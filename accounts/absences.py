@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Callable
 
 from django.db import transaction
 from django.db.models import Q
@@ -19,14 +20,18 @@ Verb = AccountEvent.Verb
 ABSENCES_AT_MOST = 30
 
 
-def said(absence: Absence) -> str:
-    """Return the days in words: “12 Jan – 14 Jan”, “from 12 Jan on”."""
-    first = date_format(absence.first, "DATE_FORMAT")
+def _whole(day: dt.date) -> str:
+    return date_format(day, "DATE_FORMAT")
+
+
+def said(absence: Absence, write: Callable[[dt.date], str] = _whole) -> str:
+    """Return the days in words: “12 Jan – 14 Jan”, “from 12 Jan on”. `write` writes one day."""
+    first = write(absence.first)
     if absence.last is None:
         return _("from %(day)s on") % {"day": first}
     if absence.last == absence.first:
         return first
-    return f"{first} – {date_format(absence.last, 'DATE_FORMAT')}"
+    return f"{first} – {write(absence.last)}"
 
 
 @transaction.atomic

@@ -10,6 +10,7 @@ from django.utils.formats import number_format
 from accounts.absences import said
 from accounts.models import Absence, ManagerStars
 from accounts.stars import MINIMUM, Shown, missing_parts, shown_parts
+from accounts.templatetags.kq import day
 
 register = template.Library()
 
@@ -37,4 +38,4 @@ def stars_minimum() -> int:
 
 @register.filter
 def days_off(absence: Absence) -> str:
-    return said(absence)
+    return said(absence, day)
