@@ -135,14 +135,12 @@ def listing_review(request: UserRequest, number: str) -> HttpResponse:
         listing = get_listing(request.user, kind, number)
     except Http404:
         # Refused by somebody else while this reader had the page open: that is no secret to them.
-        if request.method != "POST" or not _was_decided(request, kind, number):
+        problem = _left_meanwhile(request, kind, number) if request.method == "POST" else ""
+        if not problem:
             raise
         gone = {
             "title": _("Already decided"),
-            "problem": _(
-                "Somebody else has just decided on %(number)s. Your decision was not saved."
-            )
-            % {"number": number},
+            "problem": problem,
             "note": request.POST.get("note", "")[:NOTE_LIMIT],
         }
         return render(request, "catalog/review_gone.html", gone, status=409)
@@ -237,15 +235,22 @@ def field_label(listing: Listing, name: str) -> str:
     return capfirst(str(getattr(field, "verbose_name", name)))
 
 
-def _was_decided(request: UserRequest, kind: str, number: str) -> bool:
+def _left_meanwhile(request: UserRequest, kind: str, number: str) -> str:
+    """Say why a listing that one could decide is gone; "" for what one could never have seen."""
     listing = MODELS[kind].objects.by_number(number).first()
-    return (
-        listing is not None
-        and can_decide(request.user, listing)
-        and ListingEvent.objects.filter(
-            **{kind: listing}, before=ListingStatus.SUBMITTED, version=listing.version
-        ).exists()
+    if listing is None or not can_decide(request.user, listing):
+        return ""
+    events = ListingEvent.objects.filter(
+        **{kind: listing}, before=ListingStatus.SUBMITTED, version=listing.version
     )
+    last = events.order_by("-pk").first()
+    if last is None:
+        return ""
+    if last.after == ListingStatus.WITHDRAWN:
+        sentence = _("Its owner has withdrawn %(number)s meanwhile. Your decision was not saved.")
+    else:
+        sentence = _("Somebody else has just decided on %(number)s. Your decision was not saved.")
+    return sentence % {"number": number}
 
 
 def _answers(listing: Listing, earlier: PublicationReview) -> list[tuple[Remark, bool | None]]:

@@ -164,7 +164,10 @@ def test_a_listing_that_was_withdrawn_meanwhile_is_told_so(client, manager):
     client.get(f"{QUEUE}{demand.number}/")
     publishing.withdraw(listing=demand, actor=make_member(demand.owner))
 
-    assert post(client, demand).status_code in (404, 409)
+    response = post(client, demand, note="我写的说明")
+
+    assert response.status_code == 409
+    assert "已撤回" in text_of(response) and "我写的说明" in text_of(response)
     demand.refresh_from_db()
     assert demand.status == S.WITHDRAWN
 
