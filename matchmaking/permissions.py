@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from django.utils.translation import gettext as _
+
+from accounts.conflicts import TieKind, sentence, tie_kinds
 from accounts.models import Organization, User
 from accounts.permissions import Tier, can_write_for, has_tie, is_certified_manager
 from catalog.models import Listing
@@ -42,6 +45,26 @@ def can_answer(user: User, match: Match) -> bool:
 def has_conflict(user: User, match: Match) -> bool:
     """Say whether `user` has or had a tie to either side."""
     return has_tie(user, [match.demand.owner_id, match.achievement.owner_id])
+
+
+def tie_sentences(user: User, review: Review) -> list[str]:
+    """Return what ties `user` to each side, in words; nothing before they know both names.
+
+    The kind of a tie alone would tell a manager who is behind a blind description: which of the
+    houses that they have to do with.
+    """
+    if review.manager_id != user.pk or review.accepted_at is None:
+        return []
+    match = review.match
+    owners = {side: owner_of(match, side) for side in Side}
+    kinds = tie_kinds(user, list(owners.values()))
+    names = {Side.DEMAND: _("the demand side"), Side.ACHIEVEMENT: _("the achievement side")}
+    return [
+        sentence(kind, names[side])
+        for side, owner in owners.items()
+        for kind in TieKind
+        if kind in kinds.get(owner, ())
+    ]
 
 
 def is_reviewer(user: User, match: Match) -> bool:

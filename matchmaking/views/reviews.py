@@ -130,7 +130,8 @@ def _stamp(review: Review) -> str:
 
 def _conflicted(request: UserRequest, review: Review) -> HttpResponse:
     """Refuse a manager with a tie, and show the way to hand the match back."""
-    return render(request, "matchmaking/conflicted.html", {"review": review}, status=403)
+    context = {"review": review, "ties": permissions.tie_sentences(request.user, review)}
+    return render(request, "matchmaking/conflicted.html", context, status=403)
 
 
 def _is_barred(user: User, review: Review) -> bool:
