@@ -1232,10 +1232,14 @@ def event_lines(match: Match, reader: Reader, events: Iterable[MatchEvent]) -> l
     """Tell the history of a match, to a side without what concerns the managers alone."""
     hidden = reader.hidden(match)
     told = list(events)
-    undone = _undone(told) if reader.side else set()
+    reads_all = reader.is_operator or reader.has_decided
+    undone = set() if reads_all else _undone(told)
     lines = []
     for event in told:
         if not _is_told(event, match, reader):
+            continue
+        # What a colleague thought first is no business of one who is still to decide.
+        if not reader.side and not reads_all and (event.pk in undone or event.verb == V.UNDONE):
             continue
         # A note of a frozen or replaced match comes from the other side's editing.
         open_note = not reader.side or (event.verb in _TOLD_NOTES and event.pk not in undone)
