@@ -252,7 +252,8 @@
     const buttons = document.querySelectorAll("#decision [data-submit], [form=decision]");
     buttons.forEach((one) => { one.disabled = true; });
     document.querySelector("[data-offline]").hidden = true;
-    fetch(form.action, {
+    // Not form.action: a field of that name stands before it.
+    fetch(form.getAttribute("action"), {
       method: "POST",
       body: body,
       credentials: "same-origin",
