@@ -1133,6 +1133,8 @@ _VERB_ICONS = {
     V.UNDONE: "arrow-left",
     V.REOPENED: "arrow-left",
     V.VOIDED: "circle-x",
+    V.ESCALATED: "alert-circle",
+    V.PROLONGED: "alarm",
 }
 
 
@@ -1191,6 +1193,8 @@ def _is_told(event: MatchEvent, match: Match, reader: Reader) -> bool:
         )
     if event.verb in _INTERNAL:
         return False
+    if event.verb == V.PROLONGED and event.before != MatchStatus.APPROVED:
+        return False  # a manager's deadline
     if event.verb in _TAKEN_BACK and event.before not in (
         MatchStatus.APPROVED,
         MatchStatus.REJECTED,

@@ -485,6 +485,22 @@ def test_sides_that_were_not_reminded_get_a_working_day_more_too(clock):
     assert clocks.run() == {**NOTHING, "lapsed": 1}
 
 
+def test_a_side_reads_of_its_own_day_more_and_not_of_the_managers(clock):
+    from matchmaking import presenting
+
+    clock.on("2026-11-25")
+    review, match = make_open_review(due_on=day("2026-11-24")), make_awaited(day("2026-11-24"))
+    clocks.run()
+
+    def lines(of):
+        reader = presenting.side_reader(Side.DEMAND, of)
+        return presenting.event_lines(of, reader, of.events.select_related("actor", "subject"))
+
+    review.match.refresh_from_db()
+    assert [str(line.what) for line in lines(match)] == ["多给一个工作日"]
+    assert lines(review.match) == []
+
+
 def test_a_side_without_anybody_who_may_answer_is_not_waited_for():
     match = make_match(status=M.APPROVED, due_on=yesterday())
 
