@@ -98,13 +98,13 @@ def test_counts_stand_beside_their_entry(client):
     ("make", "number"),
     [
         (None, 0),
-        # session, user, memberships, manager profile, answers
-        (make_user, 4),
-        (make_member, 5),
+        # session, user, what is unread, memberships, manager profile, answers
+        (make_user, 5),
+        (make_member, 6),
         # and reviews, demands and achievements to check
-        (make_manager, 8),
-        # memberships, manager profile, organizations, managers, answers, demands, achievements
-        (make_operator, 9),
+        (make_manager, 9),
+        # unread, memberships, profile, organizations, managers, answers, demands, achievements
+        (make_operator, 10),
     ],
     ids=["visitor", "newcomer", "member", "manager", "operator"],
 )

@@ -401,6 +401,7 @@ def test_the_queue_costs_the_same_for_one_and_for_ten(
     for _ in range(rows):
         make_organization(status="pending")
     # session, user, counts by status, page count, page, requests for another code; for the top
-    # bar: memberships, manager profile, organizations, managers, answers, demands, achievements.
-    with django_assert_num_queries(13):
+    # bar: what is unread, memberships, manager profile, organizations, managers, answers, demands,
+    # achievements.
+    with django_assert_num_queries(14):
         client.get(reverse("ops_organizations"))

@@ -207,12 +207,12 @@ def test_the_query_count_is_the_same_for_one_search_and_for_ten(
 ):
     save(reader, "industry=C34")
     client.get("/my/searches/")
-    # Session, user, the searches; the bar: memberships, profile, matches to answer.
-    with django_assert_num_queries(6):
+    # Session, user, the searches; the bar: unread, memberships, profile, matches to answer.
+    with django_assert_num_queries(7):
         client.get("/my/searches/")
     for trl in range(1, 10):
         save(reader, f"trl={trl}")
-    with django_assert_num_queries(6):
+    with django_assert_num_queries(7):
         client.get("/my/searches/")
 
 
