@@ -121,7 +121,7 @@ def _make(count: int) -> Any:
     from django.utils import timezone
 
     from accounts.models import ManagerGrade, ManagerProfile, ManagerStatus, User
-    from catalog.models import Achievement, AchievementRevision, Demand, DemandRevision
+    from catalog.models import Achievement, Demand, revision_model
     from matchmaking.models import EmbeddingModel, Match, MatchEvent, Review
     from matchmaking.workflow import MatchStatus, ReviewStatus
 
@@ -142,8 +142,8 @@ def _make(count: int) -> Any:
     owners = _owners(chance)
     demands = _listings(Demand, DEMANDS, owners[: OWNERS // 2], chance)
     achievements = _listings(Achievement, ACHIEVEMENTS, owners[OWNERS // 2 :], chance)
-    demand_revisions = dict(DemandRevision.objects.values_list("pgh_obj", "pk"))
-    achievement_revisions = dict(AchievementRevision.objects.values_list("pgh_obj", "pk"))
+    demand_revisions = dict(revision_model("demand").objects.values_list("pgh_obj", "pk"))
+    achievement_revisions = dict(revision_model("achievement").objects.values_list("pgh_obj", "pk"))
     model = EmbeddingModel.objects.create(name="bench", revision="1", dimension=384)
     matches = []
     for number in range(count):

@@ -105,9 +105,9 @@ class Filters:
         if self.show:
             reviews = reviews.filter(_SHOWN[self.show])
         if self.industry:
-            reviews = reviews.filter(section=self.industry)
+            reviews = reviews.filter(Q(section=self.industry))
         if self.grade:
-            reviews = reviews.filter(band=self.grade)
+            reviews = reviews.filter(Q(band=self.grade))
         return reviews
 
 

@@ -98,6 +98,8 @@ def _next_of(user: User, done: Review, filters: Filters, keys: list[int]) -> Rev
     """Return the review that comes after one that was closed; `keys`: the queue before that."""
     here = keys.index(done.pk) if done.pk in keys else None
     following = _following(keys, here)
+    if following is None:
+        return None
     return (
         Review.objects.open()
         .filter(manager=user, pk=following)

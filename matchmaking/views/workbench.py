@@ -127,7 +127,7 @@ class _Pages(Paginator[int]):
         self.total = total
 
     @cached_property
-    def count(self) -> int:  # type: ignore[override]
+    def count(self) -> int:
         return self.total
 
 

@@ -13,7 +13,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts.models import AccessEvent, Membership, User
-from catalog.models import DemandRevision
+from catalog.models import revision_model
 from matchmaking.models import Appeal, Inquiry, Match, MatchEvent, Review
 from matchmaking.services import queues
 from matchmaking.services.queues import Due, Filters, Show
@@ -349,7 +349,8 @@ def test_a_page_whose_next_has_changed_meanwhile_asks_again(client, manager, cha
     elif change == "taken away":
         Review.objects.filter(pk=following.pk).update(status=ReviewStatus.CANCELLED)
     elif change == "revision":
-        other = DemandRevision.objects.exclude(pk=match.demand_revision_id).first()
+        revisions = revision_model("demand").objects
+        other = revisions.exclude(pk=match.demand_revision_id).first()
         Match.objects.filter(pk=match.pk).update(demand_revision=other)
     elif change == "tie":
         owner = match.demand.owner
