@@ -80,7 +80,7 @@ def trl_choices() -> list[tuple[str, str]]:
 FUNDED = {"yes": True, "no": False}
 
 
-class _NeededInTheEnd(forms.Form):
+class NeededInTheEnd(forms.Form):
     """Fields that the page does not call optional, though not every way through needs them."""
 
     NEEDED: ClassVar[tuple[str, ...]] = ()
@@ -96,7 +96,7 @@ class _NeededInTheEnd(forms.Form):
             field.required = True
 
 
-class ListingForm(_NeededInTheEnd):
+class ListingForm(NeededInTheEnd):
     """What both lists ask for, or what one step of it asks for.
 
     A draft may be saved half written; only its title is needed, to find it again.

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, pgettext_lazy
 from django_stubs_ext import StrOrPromise
 
 from catalog import steps
@@ -49,7 +49,7 @@ _PARTS: dict[str, dict[str, tuple[str, ...]]] = {
 }
 
 _LABELS: dict[str, StrOrPromise] = {
-    "indicators": gettext_lazy("Indicators"),
+    "indicators": pgettext_lazy("listing", "Indicators"),
     "ip": gettext_lazy("Intellectual property"),
 }
 

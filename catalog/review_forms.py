@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy
 
 from catalog import remarks
 from catalog.fields import LongText
+from catalog.forms import NeededInTheEnd
 from catalog.models import APPEAL_LIMIT, Listing, PublicationReview
 from catalog.reasons import reasons_for
 from catalog.services.deciding import APPEAL_LEAST
@@ -22,14 +23,14 @@ QUESTION = "question_"
 CRITERION = "criterion_"
 
 
-class DecisionForm(forms.Form):
+class DecisionForm(NeededInTheEnd):
     """What a reviewer says of a submitted listing, whole and field by field.
 
     What is allowed together is for the service to say (`catalog.services.deciding.decide`); this
     reads what was typed, and puts the service's sentences at their fields.
     """
 
-    use_required_attribute = False
+    NEEDED = ("reason",)
 
     decision = forms.ChoiceField(
         label=gettext_lazy("Your decision"),
