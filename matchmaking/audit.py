@@ -1,6 +1,6 @@
 """The trace: who did what, who read what is not for everybody, and who took a file out.
 
-Six tables hold it, each of which the database refuses to change. Here they are one list, the latest
+Eight tables hold it, each of which the database refuses to change. Here they are one list, the latest
 first, under the filters of the page.
 """
 
@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
-from django.db.models import CharField, Q, QuerySet, Value
+from django.db.models import CharField, F, Q, QuerySet, Value
 from django.urls import reverse
 from django.utils.dateparse import parse_date
 from django.utils.translation import gettext as _
@@ -27,9 +27,12 @@ from catalog.models import (
     Listing,
     ListingEvent,
     ListingExport,
+    PublicationReview,
 )
+from catalog.models.publication import step_model
 from catalog.models.reasons import ReasonChange
 from catalog.timeline import reason_label
+from catalog.workflow import PublicationStatus
 from matchmaking import presenting
 from matchmaking.models import Match, MatchEvent
 
@@ -102,7 +105,9 @@ class Source:
     words: tuple[str, ...]
     about: Callable[[str], Q]
     lines: Callable[[QuerySet[Any]], Iterable[tuple[int, Line]]]
-    load: tuple[str, ...] = field(default=("actor",))
+    load: tuple[str, ...] = ("actor",)
+    # The column that says when.
+    when: str = "created_at"
 
 
 _NOTHING = Q(pk__in=())
@@ -237,6 +242,29 @@ def _export_lines(rows: QuerySet[Any]) -> Iterator[tuple[int, Line]]:
         )
 
 
+def _check_lines(rows: QuerySet[Any]) -> Iterator[tuple[int, Line]]:
+    for row in rows:
+        listing: Listing = row.pgh_obj.listing
+        waits = row.status == PublicationStatus.ASSIGNED and row.manager is None
+        yield (
+            row.pk,
+            Line(
+                row.pgh_created_at,
+                _("Check"),
+                _name(row.decided_by),
+                _("waits for a manager") if waits else row.get_status_display(),
+                listing.number,
+                listing.get_absolute_url(),
+                _detail(
+                    row.manager or "",
+                    _("due on %(day)s") % {"day": row.due_on},
+                    row.get_escalation_display() if row.escalation else "",
+                    row.get_decision_display() if row.decision else "",
+                ),
+            ),
+        )
+
+
 def _reason_lines(rows: QuerySet[Any]) -> Iterator[tuple[int, Line]]:
     for change in rows:
         yield (
@@ -271,6 +299,18 @@ SOURCES: dict[str, Source] = {
         _of_listing,
         _listing_lines,
         ("actor", "demand", "achievement"),
+    ),
+    "check": Source(
+        gettext_lazy("Checks of listings"),
+        step_model().objects.all,
+        ("manager__name", "manager__email", "decided_by__name", "decided_by__email"),
+        ("pgh_obj__note", "pgh_obj__reason"),
+        lambda number: Q(
+            pgh_obj__in=PublicationReview.objects.filter(_of_listing(number)).values("pk")
+        ),
+        _check_lines,
+        ("manager", "decided_by", "pgh_obj__demand", "pgh_obj__achievement"),
+        "pgh_created_at",
     ),
     "account": Source(
         gettext_lazy("People and organizations"),
@@ -324,11 +364,11 @@ def places(filters: Filters) -> Any:
     found = [
         _rows(source, filters)
         .order_by()
-        .annotate(kind_of=Value(kind, output_field=CharField()))
-        .values_list("created_at", "kind_of", "pk")
+        .annotate(at=F(source.when), kind_of=Value(kind, output_field=CharField()))
+        .values_list("at", "kind_of", "pk")
         for kind, source in wanted.items()
     ]
-    return found[0].union(*found[1:], all=True).order_by("-created_at", "kind_of", "-pk")
+    return found[0].union(*found[1:], all=True).order_by("-at", "kind_of", "-pk")
 
 
 def _rows(source: Source, filters: Filters) -> QuerySet[Any]:
@@ -340,9 +380,9 @@ def _rows(source: Source, filters: Filters) -> QuerySet[Any]:
     if filters.number:
         rows = rows.filter(source.about(filters.number))
     if filters.since:
-        rows = rows.filter(created_at__date__gte=filters.since)
+        rows = rows.filter(**{f"{source.when}__date__gte": filters.since})
     if filters.until:
-        rows = rows.filter(created_at__date__lte=filters.until)
+        rows = rows.filter(**{f"{source.when}__date__lte": filters.until})
     return rows
 
 

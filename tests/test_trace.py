@@ -12,8 +12,10 @@ from django.utils import timezone
 
 from accounts.models import AccessEvent, AccountEvent
 from accounts.trace import SAME_LOOK, record_access
-from catalog.models import AttachmentEvent, ListingEvent, ListingExport
+from catalog.models import AttachmentEvent, ListingEvent, ListingExport, PublicationReview
+from catalog.models.publication import step_model
 from catalog.models.reasons import Reason, ReasonChange
+from catalog.workflow import ListingStatus
 from matchmaking.audit import SOURCES
 from matchmaking.models import MatchEvent
 from matchmaking.workflow import MatchStatus, ReviewStatus
@@ -38,6 +40,7 @@ HISTORIES = (
     AttachmentEvent,
     ListingExport,
     ReasonChange,
+    step_model(),
 )
 
 
@@ -54,6 +57,11 @@ def one_row(model: type) -> int:
         row = model.objects.create(actor=actor, kind="names", subject="match", number="M-1")
     elif model is AttachmentEvent:
         row = model.objects.create(demand=make_demand(), actor=actor, verb="added")
+    elif model is step_model():
+        listing = make_demand(status=ListingStatus.DRAFT)
+        row = PublicationReview.objects.create(
+            demand=listing, version=1, due_on=timezone.localdate()
+        ).history.get()
     elif model is ReasonChange:
         reason = Reason.objects.create(subject="match", code="price")
         row = model.objects.create(actor=actor, reason=reason, verb="retired")
@@ -63,7 +71,7 @@ def one_row(model: type) -> int:
 
 
 @pytest.mark.parametrize("model", HISTORIES, ids=lambda model: model.__name__)
-@pytest.mark.parametrize("statement", ["UPDATE {} SET created_at = now()", "DELETE FROM {}"])
+@pytest.mark.parametrize("statement", ["UPDATE {} SET {key} = {key}", "DELETE FROM {}"])
 def test_the_database_refuses_to_change_history_in_plain_sql(model, statement):
     key = one_row(model)
     before = model.objects.count()
@@ -73,7 +81,9 @@ def test_the_database_refuses_to_change_history_in_plain_sql(model, statement):
         transaction.atomic(),
         connection.cursor() as cursor,
     ):
-        cursor.execute(statement.format(model._meta.db_table) + f" WHERE id = {key}")
+        column = model._meta.pk.column
+        sql = statement.format(model._meta.db_table, key=column)
+        cursor.execute(f"{sql} WHERE {column} = {key}")
 
     assert model.objects.count() == before
     assert model.objects.get(pk=key)

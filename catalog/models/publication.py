@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
+import pghistory
+from django.apps import apps
 from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Coalesce
@@ -50,6 +52,17 @@ class PublicationQuerySet(models.QuerySet["PublicationReview"]):
         return self.annotate(owner_id=Coalesce(F("demand__owner"), F("achievement__owner")))
 
 
+# Each desk, each prolonged clock and each hand-over to the operators leaves a row of its own, which
+# the database writes and refuses to change: `ListingEvent` tells of the listing alone.
+@pghistory.track(
+    pghistory.InsertEvent("opened"),  # type: ignore[no-untyped-call]
+    pghistory.UpdateEvent("changed"),  # type: ignore[no-untyped-call]
+    fields=["status", "manager", "due_on", "escalation", "decided_by", "decision"],
+    obj_field=pghistory.ObjForeignKey(related_name="history"),
+    context_field=None,
+    append_only=True,
+    model_name="PublicationStep",
+)
 class PublicationReview(models.Model):
     """One check of one version of a listing. A submitted listing has exactly one that is open.
 
@@ -166,3 +179,8 @@ class PublicationReview(models.Model):
                 % {"before": self.get_status_display(), "after": status.label}
             )
         self.status = status
+
+
+def step_model() -> Any:
+    """Return the table of the steps of checks, which pghistory makes: append-only snapshots."""
+    return apps.get_model("catalog", "publicationstep")
