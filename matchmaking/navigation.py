@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.db.models import Q, QuerySet
 
 from accounts.models import MembershipRole, User
@@ -12,7 +14,7 @@ from matchmaking.models import Inquiry, Match, MatchQuerySet, Review
 from matchmaking.workflow import InquiryStatus, MatchStatus, Side
 
 
-def asked_of(side: str) -> QuerySet[Inquiry]:
+def asked_of(side: str) -> QuerySet[Inquiry, Any]:
     """Return, as a subquery of matches, those of which a manager asks this side something."""
     waiting = Inquiry.objects.filter(side=side, status=InquiryStatus.OPEN)
     return waiting.values("review__match")

@@ -29,6 +29,8 @@ LONGEST_ANSWER = 2000
 MOST_INQUIRIES = 3
 
 _FIELD = "field:"
+# Fields of a listing that a kind of line is about already, where they are called otherwise.
+_COMPARED = {"indicator": "indicators", "budget": "money", "ip": "ip_expectation"}
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,8 @@ class Line:
 def lines(match: Match, side: str) -> list[Line]:
     """Return what `side` can be asked about: first the lines of the grid, then its own fields."""
     reader = presenting.side_reader(side, match)
+    rows = [row for row in presenting.grid_rows(match, reader) if row.key and not row.closed]
+    compared = {_COMPARED.get(row.kind, row.kind) for row in rows}
     return [
         *(
             Line(
@@ -60,10 +64,13 @@ def lines(match: Match, side: str) -> list[Line]:
                 verdict=row.verdict,
                 suggestion=_suggestion(row, side),
             )
-            for row in presenting.grid_rows(match, reader)
-            if row.key and not row.closed
+            for row in rows
         ),
-        *(Line(key=f"{_FIELD}{key}", name=str(rule.label)) for key, rule in RULES[side].items()),
+        *(
+            Line(key=f"{_FIELD}{key}", name=str(rule.label))
+            for key, rule in RULES[side].items()
+            if key not in compared
+        ),
     ]
 
 
@@ -84,14 +91,10 @@ def _suggestion(row: presenting.GridRow, side: str) -> str:
     return _("%(name)s: %(asked)s is asked for; what do you have?") % about
 
 
-def line_name(match: Match, side: str, key: str) -> str:
-    """Name what a stored question is about, as its own side reads it; "" if that is gone."""
-    if key.startswith(_FIELD):
-        rule = RULES[side].get(key.removeprefix(_FIELD))
-        return "" if rule is None else str(rule.label)
-    reader = presenting.side_reader(side, match)
-    rows = presenting.grid_rows(match, reader)
-    return next((row.name for row in rows if row.key == key and not row.closed), "")
+def _names(match: Match, side: str) -> dict[str, str]:
+    """Return what lines and fields are called to their own side, by key, in its language."""
+    fields = {f"{_FIELD}{key}": str(rule.label) for key, rule in RULES[side].items()}
+    return fields | {line.key: line.name for line in lines(match, side)}
 
 
 # Where the form of a listing has what a line of the grid is about.
@@ -145,10 +148,12 @@ class Asked:
 def asked(match: Match, inquiry: Inquiry, hidden: Sequence[Organization] = ()) -> list[Asked]:
     """Return the questions of an inquiry with their answers; `hidden` are not to be named."""
     answers = [*inquiry.answers, *[""] * len(inquiry.questions)]
+    names = _names(match, inquiry.side)
     return [
         Asked(
             key=question["field"],
-            name=question.get("name", "") or line_name(match, inquiry.side, question["field"]),
+            # A later comparison may not have the line any more.
+            name=names.get(question["field"]) or question.get("name", ""),
             text=presenting.mask_names(question["text"], *hidden),
             answer=presenting.mask_names(answer, *hidden),
             side=inquiry.side,

@@ -4,7 +4,9 @@ import datetime as dt
 
 import pytest
 from django.core.exceptions import ValidationError
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
@@ -392,7 +394,10 @@ def test_the_manager_asks_and_the_owner_answers_on_their_pages(review, owner):
     assert reverse("achievement_edit", args=[review.match.achievement.number]) in (
         asked.content.decode()
     )
-    assert QUESTION["text"] not in mine.get(reverse("match_detail", args=[review.match.number])).content.decode()
+    assert (
+        QUESTION["text"]
+        not in mine.get(reverse("match_detail", args=[review.match.number])).content.decode()
+    )
     done = mine.post(
         page("match_questions", review), {"inquiry": inquiry.pk, "answer-0": "直径 3.2 m，12 件"}
     )
@@ -518,21 +523,16 @@ def test_questions_stand_among_what_waits_for_the_side(review, owner):
     assert page("match_questions", review) in listing.content.decode()
 
 
-def test_the_pages_ask_the_database_as_often_for_one_question_as_for_eight(
-    review, owner, django_assert_num_queries
-):
+def test_the_pages_ask_the_database_as_often_for_one_question_as_for_eight(review, owner):
     lines = [line.key for line in questions.lines(review.match, Side.ACHIEVEMENT)]
     counts = []
     for asked in (lines[:1], lines[:8]):
         inquiry = put(review, asked=[{"field": key, "text": f"请补充 {key}"} for key in asked])
         mine = client_of(owner)
         manager = client_of(review.manager)
-        from django.db import connection
-        from django.test.utils import CaptureQueriesContext
-
         for client, name in ((mine, "match_questions"), (manager, "match_ask")):
             client.get(page(name, review))
-            with CaptureQueriesContext(connection, ) as seen:
+            with CaptureQueriesContext(connection) as seen:
                 client.get(page(name, review))
             counts.append(len(seen))
         take_back(inquiry=inquiry, actor=review.manager)
