@@ -1,7 +1,7 @@
 """The trace: who did what, who read what is not for everybody, and who took a file out.
 
-Eight tables hold it, each of which the database refuses to change. Here they are one list, the latest
-first, under the filters of the page.
+Eight tables hold it, each of which the database refuses to change. Here they are one list, the
+latest first, under the filters of the page.
 """
 
 from __future__ import annotations

@@ -55,11 +55,11 @@ class PublicationQuerySet(models.QuerySet["PublicationReview"]):
 # Each desk, each prolonged clock and each hand-over to the operators leaves a row of its own, which
 # the database writes and refuses to change: `ListingEvent` tells of the listing alone.
 @pghistory.track(
-    pghistory.InsertEvent("opened"),  # type: ignore[no-untyped-call]
-    pghistory.UpdateEvent("changed"),  # type: ignore[no-untyped-call]
+    pghistory.InsertEvent("opened"),
+    pghistory.UpdateEvent("changed"),
     fields=["status", "manager", "due_on", "escalation", "decided_by", "decision"],
     obj_field=pghistory.ObjForeignKey(related_name="history"),
-    context_field=None,
+    context_field=None,  # type: ignore[arg-type]  # None is documented: no context
     append_only=True,
     model_name="PublicationStep",
 )
