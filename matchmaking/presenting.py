@@ -94,9 +94,36 @@ def _pattern(names: tuple[str, ...]) -> re.Pattern[str] | None:
     return re.compile("|".join(alternatives), re.IGNORECASE) if alternatives else None
 
 
+class _Folding(dict[int, str]):
+    """Maps a character to what it is without case, width and marks; a separator to nothing.
+
+    Whatever `_pattern` takes for the same letter is the same here, so a text that holds none of the
+    names folded holds none at all. To make a pattern takes 30 ms, and each pair of a queue has one
+    of its own; to look for folded names takes a hundredth of one.
+    """
+
+    def __missing__(self, code: int) -> str:
+        plain = unicodedata.normalize("NFKD", chr(code)).casefold().replace("ı", "i")
+        # U+0307: what is left of a dotted capital İ, which counts as an i.
+        plain = re.sub(r"[\s·.\u0307\u200b-\u200f\u2060\ufeff]", "", plain)
+        self[code] = plain = unicodedata.normalize("NFKD", plain)
+        return plain
+
+
+_FOLDING = _Folding()
+
+
+@lru_cache(maxsize=4096)
+def _folded_names(names: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple({unicodedata.normalize("NFKC", name).translate(_FOLDING) for name in names})
+
+
 def _name_spans(text: str, organizations: Iterable[Organization]) -> list[tuple[int, int]]:
-    names = tuple(name for one in organizations for name in _all_spellings(one))
-    pattern = _pattern(names)
+    spellings = [_all_spellings(one) for one in organizations]
+    flat = text.translate(_FOLDING)
+    if not any(name in flat for one in spellings for name in _folded_names(one)):
+        return []
+    pattern = _pattern(tuple(name for one in spellings for name in one))
     return [found.span() for found in pattern.finditer(text)] if pattern else []
 
 
