@@ -16,7 +16,8 @@ from typing import Any
 
 from allauth.account.models import EmailAddress
 from django.conf import settings
-from django.db.models import Exists, OuterRef, Q, QuerySet, TextChoices
+from django.contrib.postgres.fields import ArrayField
+from django.db.models import CharField, Exists, Func, OuterRef, Q, QuerySet, TextChoices, Value
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -83,37 +84,51 @@ def untied(
 
 
 def has_tie(user: User, organization_ids: Collection[int]) -> bool:
-    """Say in one query whether `user` has a tie of any kind to one of the organizations."""
-    me = User.objects.filter(pk=user.pk)
+    """Say in one query whether `user` has a tie of any kind to one of the organizations.
+
+    Each kind is asked for on its own, from these organizations on: of one condition with all kinds
+    the database would compute the keys of all members first.
+    """
+    wanted = list(organization_ids)
+    if not wanted:
+        return False
+    public = _any_of(public_mail_domains())
     interests = ManagerInterest.objects.standing().filter(profile__user=user)
-    colleagues = Membership.objects.active().filter(organization=OuterRef("pk"))
-    mine = _keyed_people(me)
-    domains = mine.filter(own_domain__isnull=False).exclude(own_domain__in=public_mail_domains())
-    others = _keyed_addresses(EmailAddress.objects.filter(user=user, verified=True)).exclude(
-        own_domain__in=public_mail_domains()
+    me = _keyed_people(User.objects.filter(pk=user.pk))
+    addresses = _keyed_addresses(EmailAddress.objects.filter(user=user, verified=True))
+    lines = me.filter(own_line__isnull=False).values("own_line")
+    domains = me.filter(own_domain__isnull=False).exclude(own_domain=public).values("own_domain")
+    others = (
+        addresses.filter(own_domain__isnull=False).exclude(own_domain=public).values("own_domain")
     )
-    colleague = _keyed_members(colleagues)
-    tied = (
-        Q(Exists(Membership.objects.filter(user=user, organization=OuterRef("pk"))))
-        | Q(Exists(interests.filter(organization=OuterRef("pk"))))
-        | Q(Exists(_awaiting(interests)))
-        | Q(domain__in=domains.values("own_domain"))
-        | Q(domain__in=others.values("own_domain"))
-        | Q(line__in=mine.filter(own_line__isnull=False).values("own_line"))
-        | Q(Exists(colleague.filter(own_domain__in=domains.values("own_domain"))))
-        | Q(Exists(colleague.filter(own_domain__in=others.values("own_domain"))))
-        | Q(
-            Exists(
-                colleague.filter(
-                    own_line__in=mine.filter(own_line__isnull=False).values("own_line")
-                )
-            )
-        )
+    contacts = _keyed(Organization.objects.filter(pk__in=wanted)).filter(
+        Q(domain__in=domains) | Q(domain__in=others) | Q(line__in=lines)
     )
+    colleagues = _keyed_members(Membership.objects.active().filter(organization__in=wanted))
+    close = colleagues.filter(
+        Q(own_domain__in=domains) | Q(own_domain__in=others) | Q(own_line__in=lines)
+    )
+    waiting = Organization.objects.filter(pk__in=wanted).filter(Exists(_awaiting(interests)))
     found: bool = (
-        _keyed(Organization.objects.filter(pk__in=list(organization_ids))).filter(tied).exists()
+        Membership.objects.filter(user=user, organization__in=wanted)
+        .order_by()
+        .values("organization")
+        .union(
+            interests.filter(organization__in=wanted).order_by().values("organization"),
+            contacts.order_by().values("pk"),
+            close.order_by().values("organization"),
+            waiting.order_by().values("pk"),
+            all=True,
+        )
+        .exists()
     )
     return found
+
+
+def _any_of(values: Collection[str]) -> Func:
+    """Return what a column is compared with to be one of many values: one parameter, not many."""
+    array = Value(sorted(values), output_field=ArrayField(CharField()))
+    return Func(array, function="ANY", output_field=CharField())
 
 
 def _awaiting(interests: QuerySet[ManagerInterest]) -> QuerySet[ManagerInterest]:

@@ -41,10 +41,14 @@ class Known:
     # The reader's own, whatever a payload names.
     profile: ManagerProfile | None
     renewals: dict[int, Renewal]
+    # Who waits to be let in: the request by organization and person.
+    waiting: dict[tuple[int, int], Membership]
+    # Organizations that the reader has asked to join.
+    applied_to: dict[int, Organization]
 
 
 def load(user: User, notifications: Sequence[Notification]) -> Known:
-    """Read it in five queries at most, each only if a notification asks for it."""
+    """Read it with one query a table, each only if a notification asks for it."""
 
     def named(key: str) -> set[int]:
         return {row.payload[key] for row in notifications if key in row.payload}
@@ -52,13 +56,18 @@ def load(user: User, notifications: Sequence[Notification]) -> Known:
     changes = CodeChange.objects.in_bulk(named("change")) if named("change") else {}
     evidence = Evidence.objects.in_bulk(named("evidence")) if named("evidence") else {}
     renewals = Renewal.objects.in_bulk(named("renewal")) if named("renewal") else {}
-    wanted = named("organization")
+    wanted = named("organization") | named("applied_to")
     wanted |= {change.organization_id for change in changes.values()}
     wanted |= {file.organization_id for file in evidence.values() if file.organization_id}
     members = Membership.objects.active().filter(user=user, organization__in=wanted)
     memberships = list(members.select_related("organization")) if wanted else []
     certified = bool(named("profile")) or any(file.profile_id for file in evidence.values())
     profile = ManagerProfile.objects.filter(user=user).first() if certified else None
+    people, applied_to = named("person"), named("applied_to")
+    requests = Membership.objects.filter(
+        is_active=False, user__in=people, organization__in=named("organization")
+    )
+    asking = list(requests.select_related("user")) if people else []
     return Known(
         organizations={row.organization_id: row.organization for row in memberships},
         owned={row.organization_id for row in memberships if row.role == MembershipRole.OWNER},
@@ -66,6 +75,8 @@ def load(user: User, notifications: Sequence[Notification]) -> Known:
         evidence=evidence,
         profile=profile,
         renewals=renewals,
+        waiting={(row.organization_id, row.user_id): row for row in asking},
+        applied_to=Organization.objects.in_bulk(applied_to) if applied_to else {},
     )
 
 
@@ -95,6 +106,40 @@ def returned(notification: Notification, known: Known) -> Notice | None:
         _("%(organization)s could not be verified yet") % {"organization": organization.name},
         _("To be changed: %(reason)s. Correct the entries, and they are checked again.")
         % {"reason": organization.status_reason.rstrip(".。")},
+        reverse("organization"),
+    )
+
+
+def asked_to_join(notification: Notification, known: Known) -> Notice | None:
+    organization = known.organizations.get(notification.payload["organization"])
+    if organization is None or organization.pk not in known.owned:
+        return None
+    request = known.waiting.get((organization.pk, notification.payload["person"]))
+    if request is None:
+        return None
+    return Notice(
+        _("%(person)s asks to join %(organization)s")
+        % {"person": request.user, "organization": organization.name},
+        _("An owner lets them in or not; until then they see nothing of it."),
+        reverse("organization_members", args=[organization.pk]),
+    )
+
+
+def join_answered(notification: Notification, known: Known) -> Notice | None:
+    pk = notification.payload["applied_to"]
+    is_member = pk in known.organizations
+    if pk not in known.applied_to or is_member != notification.payload["accepted"]:
+        return None
+    words = {"organization": known.applied_to[pk].name}
+    if is_member:
+        return Notice(
+            _("Now a member of %(organization)s") % words,
+            _("Its demands, achievements and matches are open from now on."),
+            reverse("organization"),
+        )
+    return Notice(
+        _("%(organization)s has not taken up the request to join") % words,
+        _("Whoever thinks that this is a mistake had better ask its owners."),
         reverse("organization"),
     )
 
@@ -192,12 +237,12 @@ def expiring(notification: Notification, known: Known) -> Notice | None:
         return Notice(
             _("The technology manager's certificate ran out on %(day)s") % until,
             _("Open reviews went to colleagues. They come again once a newer one is checked."),
-            reverse("manager_apply"),
+            reverse("manager_renewal"),
         )
     return Notice(
         _("The technology manager's certificate runs out on %(day)s") % until,
         _("Without a newer one, open reviews go to colleagues after that day."),
-        reverse("manager_apply"),
+        reverse("manager_renewal"),
     )
 
 
@@ -210,13 +255,13 @@ def renewed(notification: Notification, known: Known) -> Notice | None:
         return Notice(
             _("The newer certificate is confirmed"),
             _("It holds until %(day)s.") % {"day": day(renewal.valid_until)},
-            reverse("manager_apply"),
+            reverse("manager_own"),
         )
     if renewal.status == RenewalStatus.REFUSED:
         return Notice(
             _("The newer certificate was not confirmed"),
             _("The one so far still counts. Reason: %(reason)s") % {"reason": renewal.answer},
-            reverse("manager_apply"),
+            reverse("manager_own"),
         )
     return None
 
@@ -259,6 +304,8 @@ def connect() -> None:
             now,
             evidence_refused,
         ),
+        ("member.asked", gettext_lazy("Requests to join"), member, todo, now, asked_to_join),
+        ("member.answered", gettext_lazy("Own requests to join"), member, info, now, join_answered),
         ("manager.certified", gettext_lazy("Certified"), manager, info, now, certified),
         ("manager.suspended", gettext_lazy("Suspended"), manager, info, now, suspended),
         ("manager.expiring", gettext_lazy("Certificate runs out"), manager, todo, now, expiring),

@@ -191,6 +191,7 @@ PAGES: dict[str, tuple[Visited, ...]] = {
         Visited("/help/visibility/"),
         Visited("/help/figures/"),
         Visited("/help/accessibility/"),
+        Visited("/help/stars/"),
         Visited("/no-such-page/", 404),
     ),
     "newcomer": (
@@ -253,6 +254,10 @@ PAGES: dict[str, tuple[Visited, ...]] = {
         Visited(of("introduced")),
         Visited("/notifications/"),
         Visited("/settings/notifications/"),
+        Visited("/manager/"),
+        Visited("/manager/renewal/"),
+        Visited("/manager/absences/"),
+        Visited("/manager/interests/"),
         Visited("/settings/profile/"),
     ),
     "operator": (
