@@ -33,10 +33,10 @@ from accounts.permissions import Tier, reader_tier, writable_organizations
 from accounts.views.limits import WINDOW_SECONDS, too_often
 from catalog.api.serializers import CONTENT, LONG, NEW, ROW, WHOLE
 from catalog.api.steps import (
-    AppealSerializer,
     CloseSerializer,
     ConfirmSerializer,
     DecisionSerializer,
+    ListingAppealSerializer,
     WithdrawSerializer,
 )
 from catalog.api.views import OfListing
@@ -247,7 +247,7 @@ class ListingViewSet(OfListing):
                 "that decision is final."
             ),
             _WHOLE,
-            request=AppealSerializer,
+            request=ListingAppealSerializer,
             parameters=(IF_MATCH_OPTIONAL,),
             problems=_STEP,
         ),
@@ -511,7 +511,7 @@ class ListingViewSet(OfListing):
 
     def appeal(self, request: Request, number: str) -> Response:
         listing = self.own(number)
-        data = self.read(AppealSerializer)
+        data = self.read(ListingAppealSerializer)
         with self.held(listing, if_match=False) as held:
             done = deciding.appeal(listing=held, actor=self.user, **data)
         return self.answer(done)

@@ -85,7 +85,7 @@ class PublicationViewSet(View):
     """Checks of submitted listings."""
 
     permission_classes = (SignedIn,)
-    tag = "queue"
+    tag = "publication"
     operations = {
         "list": Operation(
             gettext_lazy("Checks of listings"),

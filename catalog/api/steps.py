@@ -51,7 +51,7 @@ class ConfirmSerializer(serializers.Serializer[Any]):
     valid_until = Day(form_field=DayField)
 
 
-class AppealSerializer(serializers.Serializer[Any]):
+class ListingAppealSerializer(serializers.Serializer[Any]):
     """What an owner says against the rejection of a listing."""
 
     text = Text(min_length=APPEAL_LEAST, max_length=APPEAL_LIMIT)
