@@ -9,7 +9,15 @@ from pathlib import Path
 import pytest
 from django.conf import settings
 from django.test import Client
-from playwright.sync_api import Browser, BrowserContext, Page, Response, expect, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    Page,
+    Request,
+    Response,
+    expect,
+    sync_playwright,
+)
 
 from accounts.models import User
 
@@ -68,8 +76,35 @@ class Faults(list[str]):
         if response.status == 401 and response.request.method == "POST":
             # A draft that saves itself a moment after its session has ended: the page says so.
             return
+        if response.status in (409, 422) and response.request.method == "POST":
+            # A form that a script has sent was refused with a sentence: the page shows it.
+            return
         if response.status >= (500 if is_page else 400):
             self.append(f"{response.status}: {response.url}")
+
+
+class Traffic:
+    """What a window has asked for and not got yet.
+
+    A page may fetch something that its test does not wait for. The server would answer it from a
+    database that is being emptied for the next test.
+    """
+
+    def __init__(self) -> None:
+        self.open: set[Request] = set()
+
+    def watch(self, context: BrowserContext) -> None:
+        context.on("request", self.open.add)
+        context.on("requestfinished", self.open.discard)
+        context.on("requestfailed", self.open.discard)
+
+    def wait(self, context: BrowserContext) -> None:
+        """Let a window's requests end; give up after `PATIENCE`."""
+        for _step in range(PATIENCE // 50):
+            pages = context.pages
+            if not self.open or not pages:
+                return
+            pages[0].wait_for_timeout(50)
 
 
 Visit = Callable[..., Page]
@@ -82,7 +117,7 @@ def visit(browser: Browser, live_server) -> Iterator[Visit]:
     At the end of the test nothing may have gone wrong in any of them.
     """
     faults = Faults()
-    contexts: list[BrowserContext] = []
+    contexts: list[tuple[BrowserContext, Traffic]] = []
 
     def open_window(
         user: User | None = None,
@@ -99,8 +134,10 @@ def visit(browser: Browser, live_server) -> Iterator[Visit]:
             reduced_motion="reduce",
         )
         context.set_default_timeout(PATIENCE)
-        contexts.append(context)
+        traffic = Traffic()
+        contexts.append((context, traffic))
         faults.watch(context)
+        traffic.watch(context)
         if user is not None:
             client = Client()
             client.force_login(user)
@@ -111,6 +148,7 @@ def visit(browser: Browser, live_server) -> Iterator[Visit]:
         return context.new_page()
 
     yield open_window
-    for context in contexts:
+    for context, traffic in contexts:
+        traffic.wait(context)
         context.close()
     assert not faults, "\n".join(faults)
