@@ -27,7 +27,7 @@ from accounts.models import (
     OrganizationStatus,
     User,
 )
-from accounts.notices import notify, writers_of
+from accounts.notices import notify, owners_of, writers_of
 
 Verb = AccountEvent.Verb
 
@@ -280,6 +280,14 @@ def ask_to_join(*, actor: User, credit_code: str) -> Membership:
         user=actor, organization=organization, role=MembershipRole.EDITOR, is_active=False
     )
     record(Verb.JOIN_ASKED, actor=actor, organization=organization, subject=actor)
+    for owner in owners_of(organization):
+        notify(
+            kind="member.asked",
+            user=owner,
+            # Who asks, withdraws and asks again rings once a day.
+            key=f"member.asked:{organization.pk}:{actor.pk}:{timezone.localdate()}:{owner.pk}",
+            payload={"organization": organization.pk, "person": actor.pk},
+        )
     announce(users=[actor.pk])
     return membership
 
@@ -332,6 +340,13 @@ def answer_join(
         organization=membership.organization,
         subject=membership.user,
         note=note,
+    )
+    notify(
+        kind="member.answered",
+        user=membership.user,
+        key=f"member.answered:{membership.organization_id}:{timezone.now().isoformat()}"
+        f":{membership.user_id}",
+        payload={"applied_to": membership.organization_id, "accepted": accepted},
     )
     announce(users=[membership.user_id], organizations=[membership.organization_id])
 

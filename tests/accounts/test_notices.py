@@ -22,7 +22,14 @@ from accounts.models import (
     OrganizationStatus,
     OutboxMail,
 )
-from accounts.services import fingerprint, return_organization, verify_organization
+from accounts.services import (
+    answer_join,
+    ask_to_join,
+    fingerprint,
+    remove_member,
+    return_organization,
+    verify_organization,
+)
 from accounts.tasks import deliver_mail, forget_notifications, sweep_mails
 from accounts.verification import confirm_code, refuse_code
 from tests.factories import (
@@ -445,6 +452,39 @@ def test_owners_learn_what_became_of_another_credit_code(office, clock, queued, 
     assert (code if confirmed else "与公示不符") in message.body
     change.refresh_from_db()
     assert change.status == (CodeChangeStatus.CONFIRMED if confirmed else CodeChangeStatus.REFUSED)
+
+
+def test_owners_learn_who_asks_to_join_and_the_person_what_became_of_it(office, clock, queued):
+    make_member(office.organization, role="editor")
+    person = make_user(name="新人")
+    membership = ask_to_join(actor=person, credit_code=office.organization.credit_code)
+
+    [row] = Notification.objects.all()
+    assert row.user == office.owner
+    assert shown(office.owner) == ["新人 申请加入 宁远轴承有限公司"]
+    answer_join(membership=membership, actor=office.owner, accepted=True, role="editor")
+
+    assert shown(office.owner) == []
+    assert shown(person) == ["已加入 宁远轴承有限公司"]
+    Membership.objects.filter(user=person).delete()
+    assert shown(person) == []
+
+
+def test_a_request_that_was_refused_is_answered_too(office, clock, queued):
+    person = make_user()
+    membership = ask_to_join(actor=person, credit_code=office.organization.credit_code)
+    answer_join(membership=membership, actor=office.owner, accepted=False)
+
+    assert shown(person) == ["宁远轴承有限公司 没有通过加入申请"]
+
+
+def test_who_asks_again_and_again_rings_once_a_day(office, clock, queued):
+    person = make_user()
+    for _ in range(3):
+        membership = ask_to_join(actor=person, credit_code=office.organization.credit_code)
+        remove_member(membership=membership, actor=person)
+
+    assert Notification.objects.filter(kind="member.asked").count() == 1
 
 
 def evidence(**fields):
