@@ -84,7 +84,9 @@ def test_a_clock_that_stands_still_says_since_when_and_what_is_left(today):
         assert "自 11 月 18 日起暂停计时，还剩 2 个工作日" in shown
     with override("en"):
         # Whoever had nothing left still gets a day.
-        assert "Paused since 18 Nov, 1 working day left" in draw("{% clock None since 0 %}", since=since)
+        assert "Paused since 18 Nov, 1 working day left" in draw(
+            "{% clock None since 0 %}", since=since
+        )
 
 
 def test_english_counts_one_day(today):
