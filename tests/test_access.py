@@ -309,7 +309,7 @@ TABLE = {
     ("ops_plans", ""): ("L333333332", "L33333333-"),
     ("ops_plan", "plan"): ("L333333332", "L33333333-"),
     ("ops_reassign", "match"): ("L333333332", "L33333333-"),
-    ("ops_reopen", "match"): ("L433433432", "L43343343-"),
+    ("ops_reopen", "match"): ("L433433442", "L43343344-"),
     ("ops_reasons", ""): ("L333333332", ""),
     ("ops_reason_new", "subject"): ("L333333332", "L33333333-"),
     ("ops_reason", "reason"): ("L333333332", "L33333333-"),
