@@ -25,6 +25,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from accounts.http import UserRequest
 from accounts.models import User
+from accounts.stars import latest_of
 from accounts.text import clean_line
 from catalog.models import Achievement, Demand
 from catalog.workflow import ListingStatus
@@ -183,6 +184,7 @@ def workbench(request: UserRequest) -> HttpResponse:
     context: dict[str, Any] = {
         "profile": profile,
         "absence": profile.absence_on(timezone.localdate()),
+        "stars": latest_of(profile),
         "filters": filters,
         "tally": tally,
         "grades": [
