@@ -633,7 +633,7 @@ def test_my_answers_lists_what_waits_by_deadline(client):
 def test_an_empty_list_of_answers_says_what_will_come(client):
     log_in(client, make_member())
 
-    assert "没有等你答复的匹配" in page(client, reverse("my_answers"))
+    assert "没有等你答复的事" in page(client, reverse("my_answers"))
 
 
 def test_the_review_by_a_manager_is_shown_with_the_managers_name(client):
