@@ -152,7 +152,7 @@ def _page(
         "evidence_limit": EVIDENCE_AT_MOST,
         "events": AccountEvent.objects.filter(subject=profile.user)
         .exclude(verb=AccountEvent.Verb.FILE_READ)
-        .select_related("actor", "organization")
+        .select_related("actor", "subject", "organization")
         .order_by("-created_at", "-pk")[:20],
         "problem": problem,
     }

@@ -113,7 +113,7 @@ def ops_manager(request: UserRequest, pk: int) -> HttpResponse:
         "document": _document(evidence),
         "renewal": page.renewal,
         "events": AccountEvent.objects.filter(subject=profile.user).select_related(
-            "actor", "organization"
+            "actor", "subject", "organization"
         ),
         "forms": page,
         "form": page.current(),

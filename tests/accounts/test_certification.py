@@ -450,7 +450,7 @@ def test_the_operators_page_costs_the_same_for_one_file_and_for_five(
         counts.append(len(queries))
     # The session, the user and the top bar; the profile, its files, renewal, ties, days off, stars,
     # history; the fingerprint of what is shown.
-    assert counts == [21, 21]
+    assert counts == [20, 20]
 
 
 def test_a_file_that_is_cut_off_leaves_nothing(monkeypatch):
