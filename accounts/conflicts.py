@@ -17,7 +17,18 @@ from typing import Any
 from allauth.account.models import EmailAddress
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
-from django.db.models import CharField, Exists, Func, OuterRef, Q, QuerySet, TextChoices, Value
+from django.db.models import (
+    BooleanField,
+    CharField,
+    Exists,
+    F,
+    Func,
+    OuterRef,
+    Q,
+    QuerySet,
+    TextChoices,
+    Value,
+)
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -92,15 +103,13 @@ def has_tie(user: User, organization_ids: Collection[int]) -> bool:
     wanted = list(organization_ids)
     if not wanted:
         return False
-    public = _any_of(public_mail_domains())
+    private = ~_is_any_of("own_domain", public_mail_domains())
     interests = ManagerInterest.objects.standing().filter(profile__user=user)
     me = _keyed_people(User.objects.filter(pk=user.pk))
     addresses = _keyed_addresses(EmailAddress.objects.filter(user=user, verified=True))
     lines = me.filter(own_line__isnull=False).values("own_line")
-    domains = me.filter(own_domain__isnull=False).exclude(own_domain=public).values("own_domain")
-    others = (
-        addresses.filter(own_domain__isnull=False).exclude(own_domain=public).values("own_domain")
-    )
+    domains = me.filter(private, own_domain__isnull=False).values("own_domain")
+    others = addresses.filter(private, own_domain__isnull=False).values("own_domain")
     contacts = _keyed(Organization.objects.filter(pk__in=wanted)).filter(
         Q(domain__in=domains) | Q(domain__in=others) | Q(line__in=lines)
     )
@@ -125,10 +134,21 @@ def has_tie(user: User, organization_ids: Collection[int]) -> bool:
     return found
 
 
-def _any_of(values: Collection[str]) -> Func:
-    """Return what a column is compared with to be one of many values: one parameter, not many."""
+def _is_any_of(column: str, values: Collection[str]) -> Q:
+    """Return the condition that a column is one of many values: one parameter, not many.
+
+    Not a lookup: Django puts what is compared with into parentheses, which ANY must not stand in.
+    """
     array = Value(sorted(values), output_field=ArrayField(CharField()))
-    return Func(array, function="ANY", output_field=CharField())
+    return Q(
+        Func(
+            F(column),
+            array,
+            template="(%(expressions)s))",
+            arg_joiner=" = ANY (",
+            output_field=BooleanField(),
+        )
+    )
 
 
 def _awaiting(interests: QuerySet[ManagerInterest]) -> QuerySet[ManagerInterest]:
