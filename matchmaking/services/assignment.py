@@ -409,6 +409,7 @@ def reassign(*, match: Match, to: ManagerProfile, actor: User) -> Review:
             verb=MatchEvent.Verb.REFERRED,
             before=match.status,
             after=match.status,
+            subject=to.user,
         )
         because: dict[str, Any] = {"reassigned_by": actor.pk}
         return open_review(match=match, profile=to, because=because)

@@ -241,7 +241,11 @@ def apply_plan(*, plan: AssignmentPlan, actor: User) -> AssignmentPlan:
     for move in _over(made, profiles):
         skipped[move["match"]] = "full"
     made = [move for move in made if move["match"] not in skipped]
-    _take_away([reviews[move["match"]] for move in made if move["review"]], matches, actor)
+    _take_away(
+        [(reviews[move["match"]], profiles[move["to"]].user) for move in made if move["review"]],
+        matches,
+        actor,
+    )
     open_reviews(
         [
             Opening(
@@ -304,13 +308,17 @@ def _over(
         over.append(last)
 
 
-def _take_away(reviews: Sequence[Review], matches: dict[int, Match], actor: User) -> None:
-    """Cancel reviews that nobody has taken on yet, and tell their managers."""
-    now = timezone.now()
-    for review in reviews:
+def _take_away(
+    taken: Sequence[tuple[Review, User]], matches: dict[int, Match], actor: User
+) -> None:
+    """Cancel reviews that nobody has taken on yet, and tell their managers: (review, who gets it).
+
+    Nothing is asked of a side in them: only who has taken one on asks.
+    """
+    for review, _to in taken:
         review.move_to(ReviewStatus.CANCELLED)
-    Review.objects.filter(pk__in=[review.pk for review in reviews]).update(
-        status=ReviewStatus.CANCELLED, closed_at=now
+    Review.objects.filter(pk__in=[review.pk for review, _to in taken]).update(
+        status=ReviewStatus.CANCELLED, closed_at=timezone.now()
     )
     MatchEvent.objects.bulk_create(
         MatchEvent(
@@ -319,9 +327,9 @@ def _take_away(reviews: Sequence[Review], matches: dict[int, Match], actor: User
             verb=MatchEvent.Verb.REFERRED,
             before=matches[review.match_id].status,
             after=matches[review.match_id].status,
-            subject=review.manager,
+            subject=to,
         )
-        for review in reviews
+        for review, to in taken
     )
     notify_many(
         "review.taken",
@@ -331,6 +339,6 @@ def _take_away(reviews: Sequence[Review], matches: dict[int, Match], actor: User
                 f"review.taken:{review.pk}",
                 {"review": review.pk, "why": "reassigned"},
             )
-            for review in reviews
+            for review, _to in taken
         ],
     )
