@@ -180,7 +180,7 @@ def clock(
     One that stands still since `paused_on` shows since when, and the working days that are left
     when it goes on.
     """
-    if paused_on is not None:
+    if paused_on:  # a template says "" where there is no review
         return _paused(paused_on, max(days_left or 0, 1))
     if due_on is None:
         return ""
