@@ -94,9 +94,10 @@ class Traffic:
         self.open: set[Request] = set()
 
     def watch(self, context: BrowserContext) -> None:
-        context.on("request", self.open.add)
-        context.on("requestfinished", self.open.discard)
-        context.on("requestfailed", self.open.discard)
+        # Playwright looks at a handler's signature, which a built-in function does not have.
+        context.on("request", lambda request: self.open.add(request))
+        context.on("requestfinished", lambda request: self.open.discard(request))
+        context.on("requestfailed", lambda request: self.open.discard(request))
 
     def wait(self, context: BrowserContext) -> None:
         """Let a window's requests end; give up after `PATIENCE`."""
