@@ -6,6 +6,7 @@ from typing import Any
 
 from django import forms
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from accounts.fields import LineField
 from catalog import reasons
@@ -42,7 +43,7 @@ class NewReasonForm(ReasonTextsForm):
     """A reason that is not built in."""
 
     code = forms.CharField(
-        label=_("Code"),
+        label=pgettext_lazy("reason", "Code"),
         help_text=_("Small letters, digits and underlines; exports have it, and it never changes."),
         max_length=CODE_LIMIT,
     )
