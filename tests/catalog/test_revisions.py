@@ -155,6 +155,7 @@ def send_back(world):
         actor=world.reviewer,
         decision="needs_info",
         reason="vague",
+        note="请写清指标。",
     )
 
 
