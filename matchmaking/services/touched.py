@@ -1,4 +1,4 @@
-"""Whether people have acted on the matches of a listing, for who would take its publication back."""
+"""Whether people have acted on a listing's matches, for who would take its publication back."""
 
 from __future__ import annotations
 
