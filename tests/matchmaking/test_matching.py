@@ -334,6 +334,7 @@ def test_a_listing_sent_back_keeps_its_matches_frozen(eager, publish, run):
         actor=make_operator(),
         decision="needs_info",
         reason="vague",
+        note="请写清指标。",
     )
 
     assert Match.objects.get().is_frozen
