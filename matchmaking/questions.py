@@ -1,7 +1,8 @@
 """What a manager can ask one side about: lines of the grid, and fields of that side's listing.
 
 A question says what it is about, and the side that gets it must not learn from that what is
-closed to it. So only lines that this side may read are offered.
+closed to it; nor may who asks learn what is closed to managers. So only lines that both may read
+are offered.
 """
 
 from __future__ import annotations
@@ -50,9 +51,17 @@ class Line:
 
 
 def lines(match: Match, side: str) -> list[Line]:
-    """Return what `side` can be asked about: first the lines of the grid, then its own fields."""
-    reader = presenting.side_reader(side, match)
-    rows = [row for row in presenting.grid_rows(match, reader) if row.key and not row.closed]
+    """Return what `side` can be asked about: first the lines of the grid, then its own fields.
+
+    A line is offered that both may read: the side, which is told what is asked, and a manager, who
+    is told what there is to ask. Nobody is named.
+    """
+    told = presenting.grid_rows(match, presenting.side_reader(side, match))
+    known = {row.key for row in told if row.key and not row.closed}
+    manager = presenting.Reader(side="", names=False, contacts=False, is_manager=True)
+    rows = [
+        row for row in presenting.grid_rows(match, manager) if row.key in known and not row.closed
+    ]
     compared = {_COMPARED.get(row.kind, row.kind) for row in rows}
     return [
         *(

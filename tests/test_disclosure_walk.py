@@ -469,6 +469,8 @@ def test_no_path_shows_a_reader_more_than_their_tier(world, reader, settings):
     # Then what a form answers that was sent empty.
     closed = {one.listing.number for one in world.planted if one.tier < Tier.INTRODUCED}
     for path in paths:
+        if path.endswith("/accept/"):
+            continue  # no form: it takes a review on, and from then on names are open
         if "?" not in path and not any(number in path for number in closed):
             look(path, reading.post(path))
     letters = [f"{one.subject}\n{one.body}" for one in mail.outbox]
