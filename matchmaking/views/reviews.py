@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -218,12 +219,17 @@ def match_review(request: UserRequest, number: str) -> HttpResponse:
         review = get_review(request.user, number)
     except (Http404, PermissionDenied):
         return _lost_review(request, number)
+    accepts = request.method == "POST" and request.POST.get("action") == "accept"
+    form = DecisionForm(None if accepts else posted(request), match=review.match, review=review)
+    if review.status == ReviewStatus.ACCEPTED and form.is_valid():
+        # Who may not is refused by the service, which asks for itself.
+        answer = _decide(request, review, filters, form)
+        if answer is not None:
+            return answer
     if _is_barred(request.user, review):
         return _conflicted(request, review)
-    if request.method == "POST" and request.POST.get("action") == "accept":
+    if accepts:
         return _accept(request, review, number, filters)
-
-    form = DecisionForm(posted(request), match=review.match, review=review)
     if request.method == "POST":
         if review.status != ReviewStatus.ACCEPTED:
             sentence = (
@@ -234,18 +240,6 @@ def match_review(request: UserRequest, number: str) -> HttpResponse:
             return _too_late(request, number, sentence, form.data.get("comment", ""))
         if elsewhere := DecisionForm.elsewhere(request.POST, review.match):
             return redirect(elsewhere)
-        if form.is_valid():
-            keys = queues.keys_of(request.user, filters)
-            try:
-                submit_review(review=review, actor=request.user, **form.cleaned_data)
-            except IllegalMove as exc:
-                return _too_late(request, number, str(exc), form.data.get("comment", ""))
-            except permissions.ConflictOfInterest:
-                return _conflicted(request, review)
-            except ValidationError as exc:
-                form.add_error(None, exc)
-            else:
-                return _go_on(request, review, filters, keys)
     ahead = request.headers.get(AHEAD, "") if request.method == "GET" else ""
     context = _review_context(request, review, filters, ahead=ahead) | {"form": form}
     template = "matchmaking/_review.html" if ahead else "matchmaking/match_review.html"
@@ -254,24 +248,53 @@ def match_review(request: UserRequest, number: str) -> HttpResponse:
     return response
 
 
-def _go_on(request: UserRequest, done: Review, filters: Filters, keys: list[int]) -> HttpResponse:
-    """Lead to the next match; tell a page that has it in hand whether that is still what it is.
-
-    Such a page shows it without asking again, so this is where it is noted as seen.
-    """
+def _decide(
+    request: UserRequest, review: Review, filters: Filters, form: DecisionForm
+) -> HttpResponse | None:
+    """Submit a complete form and lead on. None: the service found a fault, which the form tells."""
     in_hand = request.headers.get(IN_HAND, "")
+    keys = [] if in_hand else queues.keys_of(request.user, filters)
+    try:
+        submit_review(review=review, actor=request.user, **form.cleaned_data)
+    except IllegalMove as exc:
+        typed = form.cleaned_data["comment"]
+        return _too_late(request, review.match.number, str(exc), typed)
+    except permissions.ConflictOfInterest:
+        return _conflicted(request, review)
+    except ValidationError as exc:
+        form.add_error(None, exc)
+        return None
     if not in_hand:
-        return redirect(_next_page(request.user, done, filters, keys))
-    following = _next_of(request.user, done, filters, keys)
-    ready = False
-    if following is not None and in_hand == f"{following.match.number} {_stamp(following)}":
-        ready = not _is_barred(request.user, following)
+        return redirect(_next_page(request.user, review, filters, keys))
+    return _show_in_hand(request, review, filters, in_hand)
+
+
+def _show_in_hand(
+    request: UserRequest, done: Review, filters: Filters, in_hand: str
+) -> HttpResponse:
+    """Tell a page whether the next match, which it has in hand, is still what it was.
+
+    It is shown without being asked for again, so this is where it is noted as seen.
+    """
+    number, _space, stamp = in_hand.partition(" ")
+    following: Review | None = None
+    with suppress(Http404, PermissionDenied):
+        following = get_review(request.user, number)
+    ready = (
+        following is not None
+        and following.is_open
+        and stamp == _stamp(following)
+        and not _is_barred(request.user, following)
+    )
     if ready and following is not None:
         _note_shown(request.user, following)
+        url = review_url(following, filters)
+    else:
+        url = _next_page(request.user, done, filters, queues.keys_of(request.user, filters))
     undo = last_undoable(request.user)
     return JsonResponse(
         {
-            "url": review_url(following, filters) if following else workbench_url(filters),
+            "url": url,
             "ready": ready,
             "undo": render_to_string("matchmaking/_undo.html", {"undo": undo}, request),
             "workbench": reverse("workbench"),
@@ -282,13 +305,12 @@ def _go_on(request: UserRequest, done: Review, filters: Filters, keys: list[int]
 
 def _note_shown(user: User, review: Review) -> None:
     """Leave the traces of a page that was fetched ahead and is shown now."""
-    review = get_review(user, review.match.number)
     match = review.match
     accepted = review.status == ReviewStatus.ACCEPTED
     if accepted:
         note_names(user, match, contacts=False)
     reader = presenting.Reader(side="", names=accepted, contacts=False, is_manager=True)
-    changes.remember(review, presenting.grid_rows(match, reader), list(match.events.all()))
+    changes.remember(review, presenting.grid_rows(match, reader), list(match.events.only("pk")))
 
 
 @require_POST
