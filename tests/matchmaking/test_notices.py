@@ -466,9 +466,10 @@ def test_both_outcomes_of_an_objection_are_told(world, status):
 def test_what_is_about_something_deleted_is_left_out(world, kind):
     keys = ("match", "review", "inquiry", "appeal", "profile", "renewal", "organization")
     keys += ("change", "evidence", "publication", "listing", "attachment", "job", "event")
+    keys += ("applied_to",)
     payload = dict.fromkeys(keys, 10**9) | {"kind": "demand", "side": "demand", "state": "done"}
     payload |= {"why": "conflict", "stage": "soon", "due_on": "2026-12-01"}
-    payload |= {"valid_until": "2026-12-01"}
+    payload |= {"valid_until": "2026-12-01", "accepted": True}
     row = world.tell(kind, world.manager, **payload)
 
     assert text_of(world.manager, row) is None
