@@ -227,7 +227,7 @@ def test_a_demand_is_matched_reviewed_and_both_sides_are_introduced(
     assert_hidden(at_owner, *one_side, secrets=university_secrets)
     assert_hidden(at_university, *other_side, secrets=owner_secrets)
     agree(at_university, DEMAND["标题"])
-    expect(at_university.get_by_role("main")).to_contain_text("你的答复已记录")
+    expect(at_university.get_by_role("main")).to_contain_text("已记录。对方还没有答复")
     assert_hidden(at_university, *other_side, secrets=owner_secrets)
     assert_hidden(at_owner, *one_side, secrets=university_secrets)
     agree(at_owner, RIGHT)
