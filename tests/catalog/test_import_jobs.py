@@ -652,8 +652,8 @@ def test_storing_asks_the_database_as_often_for_one_row_as_for_ten(
     for job in (one, ten):
         import_jobs.confirm_import(job=job, scope="good")
     # Claim (2, savepoints), lock and rows, what is there (2), listings, revisions, events, rows
-    # (2), cursor; the end: figures and state.
-    with django_assert_max_num_queries(32):
+    # (2), cursor, the checks that open (2); the end: figures, state, and who is told (2).
+    with django_assert_max_num_queries(36):
         import_runs.run(job_id=one.pk)
-    with django_assert_max_num_queries(32):
+    with django_assert_max_num_queries(36):
         import_runs.run(job_id=ten.pk)
