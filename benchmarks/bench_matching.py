@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.bench_rematch import _write
-from benchmarks.report import FOLDER, Cell, report
+from benchmarks.report import FOLDER, Cell, report, share_of
 from benchmarks.services import start
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -68,7 +68,7 @@ def main() -> None:
         times = [_publish(number) for number in range(options.demands + WARM_UP)][WARM_UP:]
         recall = _recall(options.demands)
 
-    p50, p95 = (_share(times, part) for part in (0.5, 0.95))
+    p50, p95 = (share_of(times, part) for part in (0.5, 0.95))
     print(
         f"{options.achievements:,} achievements, {len(times)} demands; {os.cpu_count()} cores, load"
         f" beside it before: {load:.1f}\n"
@@ -91,10 +91,6 @@ def main() -> None:
         },
     )
     print(f"of the best {TOP} of all pairs, {recall:.1%} are among a run's candidates")
-
-
-def _share(values: list[float], share: float) -> float:
-    return statistics.quantiles(values, n=100, method="inclusive")[round(100 * share) - 1]
 
 
 def _adopt_model(folder: str) -> None:

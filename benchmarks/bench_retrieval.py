@@ -31,7 +31,7 @@ import numpy as np
 import psutil
 from numpy.typing import NDArray
 
-from benchmarks.report import FOLDER, Cell, report
+from benchmarks.report import FOLDER, Cell, report, share_of
 from benchmarks.services import start
 
 BEST = 50
@@ -91,14 +91,14 @@ def main() -> None:
             name,
             one.left,
             one.plan,
-            *(1000 * _share(one.seconds, part) for part in (0.5, 0.95)),
-            1000 * _share(one.worked, 0.95),
+            *(1000 * share_of(one.seconds, part) for part in (0.5, 0.95)),
+            1000 * share_of(one.worked, 0.95),
             statistics.mean(one.recalls),
             min(one.recalls),
         )
         for name, one in found.items()
     ]
-    p95 = {name: 1000 * _share(one.seconds, 0.95) for name, one in found.items()}
+    p95 = {name: 1000 * share_of(one.seconds, 0.95) for name, one in found.items()}
     recall = {name: statistics.mean(one.recalls) for name, one in found.items()}
     what = "listings, readers' searches" if searches else "vectors, index alone"
     print(
@@ -115,7 +115,7 @@ def main() -> None:
         {
             "p95_ms": round(max(p95.values()), 1),
             "recall50_min": round(min(recall.values()), 4),
-            "p95_worked_ms": round(max(1000 * _share(f.worked, 0.95) for f in found.values()), 1),
+            "p95_worked_ms": round(max(1000 * share_of(f.worked, 0.95) for f in found.values()), 1),
             "p95_worst": max(p95, key=lambda name: p95[name]),
             "recall50_worst": min(recall, key=lambda name: recall[name]),
             "p95_none_ms": round(p95["none"], 1),
@@ -135,12 +135,6 @@ def main() -> None:
             **{f"recall50 {name}": round(value, 4) for name, value in recall.items()},
         },
     )
-
-
-def _share(values: list[float], share: float) -> float:
-    if len(values) < 2:
-        return values[0]
-    return statistics.quantiles(values, n=100, method="inclusive")[round(100 * share) - 1]
 
 
 # --- The catalogue ------------------------------------------------------------------------------
@@ -278,7 +272,7 @@ def _searches(catalogue: Any, model: int, queries: int) -> Iterator[tuple[str, F
                     )
             if not figures.recalls:
                 continue  # at small sizes nothing is left
-            print(f"{name}: {1000 * _share(figures.seconds, 0.95):.0f} ms", flush=True)
+            print(f"{name}: {1000 * share_of(figures.seconds, 0.95):.0f} ms", flush=True)
             yield name, figures._replace(plan=_plan(model, pages, tier, bool(pairs)))
 
 
@@ -431,7 +425,7 @@ def _vectors(catalogue: Any, model: int, queries: int) -> Iterator[tuple[str, Fi
             figures.worked.append(_worked() - worked)
             truth = {hit.listing_id for hit in index.search(vector, BEST, where, exact=True)}
             figures.recalls.append(len(truth & {hit.listing_id for hit in found}) / len(truth))
-        print(f"{name}: {1000 * _share(figures.seconds, 0.95):.0f} ms", flush=True)
+        print(f"{name}: {1000 * share_of(figures.seconds, 0.95):.0f} ms", flush=True)
         yield name, figures
 
 

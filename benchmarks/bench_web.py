@@ -15,11 +15,7 @@ import asyncio
 import os
 import random
 import re
-import secrets
 import shutil
-import socket
-import statistics
-import sys
 import tempfile
 import time
 from collections import defaultdict
@@ -30,8 +26,8 @@ from urllib.parse import urlencode
 
 import psutil
 
-from benchmarks.report import FOLDER, Cell, report
-from benchmarks.services import free_port, process
+from benchmarks.report import FOLDER, Cell, report, share_of
+from benchmarks.services import process, serve, start_for_production
 
 ROOT = Path(__file__).resolve().parent.parent
 PATH = "/achievements/"
@@ -80,11 +76,11 @@ def main() -> None:
     every = [one for times in client.times.values() for one in times]
     kinds = {**dict(sorted(client.times.items())), "all": every}
     rows: list[tuple[Cell, ...]] = [
-        (kind, len(times), *(1000 * _share(times, part) for part in (0.5, 0.95, 1)))
+        (kind, len(times), *(1000 * share_of(times, part) for part in (0.5, 0.95, 1)))
         for kind, times in kinds.items()
     ]
-    p50, p95 = (1000 * _share(every, part) for part in (0.5, 0.95))
-    by_kind = {kind: 1000 * _share(times, 0.95) for kind, times in client.times.items()}
+    p50, p95 = (1000 * share_of(every, part) for part in (0.5, 0.95))
+    by_kind = {kind: 1000 * share_of(times, 0.95) for kind, times in client.times.items()}
     worst = max(by_kind, key=lambda kind: by_kind[kind])
     print(
         f"{options.listings:,} listings, {options.rate:g} requests/s for {options.seconds:g} s on"
@@ -117,48 +113,14 @@ def main() -> None:
         print(f"error: {error}")
 
 
-def _share(values: list[float], share: float) -> float:
-    """Return the value that this share of all stays at or below."""
-    if len(values) < 2:
-        return values[0] if values else 0.0
-    if share == 1:
-        return max(values)
-    return statistics.quantiles(values, n=100, method="inclusive")[round(100 * share) - 1]
-
-
 # --- The site -----------------------------------------------------------------------------------
 
 
 def _site(stack: ExitStack, folder: Path, listings: int) -> tuple[str, "Requests", str]:
     """Start everything. Return the address, what may be asked for, and the encoder's name."""
-    from config.embedded import Services
-
-    services = Services(folder, durable=False)
-    stack.callback(services.stop)
-    port = free_port()
     model = os.environ.get("EMBEDDING_MODEL") or str(ROOT / "var/models/multilingual-e5-small")
-    os.environ.update(
-        services.start(),
-        DJANGO_SETTINGS_MODULE="config.settings.prod",
-        SECRET_KEY=secrets.token_urlsafe(40),
-        ALLOWED_HOSTS="127.0.0.1",
-        HTTPS="0",
-        HOST="127.0.0.1",
-        PORT=str(port),
-        KEQIAO_VAR=str(folder),
-        EMBEDDING_MODEL=model,
-        LOG_LEVEL="ERROR",
-        # One address asks for everybody here.
-        SEARCHES_PER_MINUTE="1000000",
-        PATH=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
-    )
-    import django
-
-    django.setup()
-    from django.core.management import call_command
-
-    call_command("migrate", interactive=False, verbosity=0)
-    call_command("collectstatic", interactive=False, verbosity=0)
+    # One address asks for everybody here.
+    port = start_for_production(stack, folder, EMBEDDING_MODEL=model, SEARCHES_PER_MINUTE="1000000")
 
     encoder = "none: a stub that returns seeded vectors"
     name, revision = "bench", "1"
@@ -181,31 +143,27 @@ def _site(stack: ExitStack, folder: Path, listings: int) -> tuple[str, "Requests
     EmbeddingModel.objects.update(name=name, revision=revision)
     requests = Requests(catalogue)
 
-    procfile = dict(
-        line.split(": ", 1) for line in (ROOT / "Procfile").read_text().splitlines() if line
-    )
-    stack.enter_context(process(procfile["web"]))
+    serve(stack, port)
     stack.enter_context(
         process(
             f"exec celery --quiet -A {worker} worker -Q query --pool=threads --concurrency=2"
             " -n bench@%h --without-gossip --without-mingle --without-heartbeat --loglevel=ERROR"
         )
     )
-    _wait(port)
+    _wait()
     return f"127.0.0.1:{port}", requests, encoder
 
 
-def _wait(port: int) -> None:
-    """Wait until the site answers and the encode worker has answered once."""
+def _wait() -> None:
+    """Wait until the encode worker has answered once."""
     from matchmaking.retrieval.asking import encode_in_worker
 
     deadline = time.monotonic() + 120
     while time.monotonic() < deadline:
-        with suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
-            if encode_in_worker(f"warm {time.monotonic()}") is not None:
-                return
+        if encode_in_worker(f"warm {time.monotonic()}") is not None:
+            return
         time.sleep(1)
-    raise SystemExit("The site did not start within two minutes.")
+    raise SystemExit("The encode worker did not start within two minutes.")
 
 
 def _processor_seconds() -> float:

@@ -16,14 +16,13 @@ import http.client
 import os
 import random
 import shutil
-import statistics
 import tempfile
 import time
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from benchmarks.report import FOLDER, Cell, report
+from benchmarks.report import FOLDER, Cell, report, share_of
 from benchmarks.services import serve, start_for_production
 
 SEED = 20261122
@@ -78,39 +77,30 @@ def main() -> None:
         next_times = _decide(port, cookie, manager, options.decisions)
 
     rows: list[tuple[Cell, ...]] = [
-        (kind, len(found), *(_share(found, part) for part in (0.5, 0.95, 1)))
+        (kind, len(found), *(share_of(found, part) for part in (0.5, 0.95, 1)))
         for kind, found in {**times, "decision to next match": next_times}.items()
     ]
     print(
         f"{options.reviews:,} open reviews of one manager on {os.cpu_count()} cores;"
         f" {queries} queries for the queue; load beside it before: {load:.1f}\n"
     )
-    queue = {kind: _share(found, 0.95) for kind, found in times.items() if kind != "one review"}
+    queue = {kind: share_of(found, 0.95) for kind, found in times.items() if kind != "one review"}
     report(
         "workbench",
         ("page", "number", "p50, ms", "p95, ms", "longest, ms"),
         rows,
         {
             "queue_p95_ms": round(max(queue.values()), 1),
-            "next_ms_p95": round(_share(next_times, 0.95), 1),
+            "next_ms_p95": round(share_of(next_times, 0.95), 1),
             "queries": queries,
-            "review_p95_ms": round(_share(times["one review"], 0.95), 1),
-            "next_ms_p50": round(_share(next_times, 0.5), 1),
+            "review_p95_ms": round(share_of(times["one review"], 0.95), 1),
+            "next_ms_p50": round(share_of(next_times, 0.5), 1),
             "worst_kind": max(queue, key=lambda kind: queue[kind]),
             "reviews": options.reviews,
             "decisions": len(next_times),
             "load_before": round(load, 2),
         },
     )
-
-
-def _share(values: list[float], share: float) -> float:
-    """Return the value that this share of all stays at or below."""
-    if len(values) < 2:
-        return values[0] if values else 0.0
-    if share == 1:
-        return max(values)
-    return statistics.quantiles(values, n=100, method="inclusive")[round(100 * share) - 1]
 
 
 # --- What is looked at --------------------------------------------------------------------------

@@ -1,6 +1,7 @@
 """How every benchmark reports: a Markdown table to read, a flat JSON object to compare."""
 
 import json
+import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -21,6 +22,15 @@ def report(
     path = FOLDER / f"{name}.json"
     path.write_text(json.dumps(figures, indent=1, ensure_ascii=False) + "\n", "utf-8")
     print(f"\n{path.relative_to(FOLDER.parent.parent)} written.", flush=True)
+
+
+def share_of(values: Sequence[float], share: float) -> float:
+    """Return the value that this share (0 to 1) of all stays at or below; 0 of nothing."""
+    if len(values) < 2:
+        return values[0] if values else 0.0
+    if share == 1:
+        return max(values)
+    return statistics.quantiles(values, n=100, method="inclusive")[round(100 * share) - 1]
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[Cell]]) -> str:

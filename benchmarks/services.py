@@ -14,18 +14,17 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 
 
-def start(stack: ExitStack, folder: Path) -> None:
-    """Start the services in `folder`, set Django up on them and migrate; `stack` stops them."""
+def start(stack: ExitStack, folder: Path, **environment: str) -> None:
+    """Start the services in `folder`, set Django up on them and migrate; `stack` stops them.
+
+    `environment`: variables besides; the settings are those of development without others.
+    """
     from config.embedded import Services
 
     services = Services(folder, durable=False)
     stack.callback(services.stop)
-    os.environ.update(
-        services.start(),
-        DJANGO_SETTINGS_MODULE="config.settings.dev",
-        KEQIAO_VAR=str(folder),
-        LOG_LEVEL="ERROR",
-    )
+    usual = {"DJANGO_SETTINGS_MODULE": "config.settings.dev", "LOG_LEVEL": "ERROR"}
+    os.environ.update({**services.start(), "KEQIAO_VAR": str(folder), **usual, **environment})
     import django
 
     django.setup()
@@ -34,31 +33,23 @@ def start(stack: ExitStack, folder: Path) -> None:
     call_command("migrate", interactive=False, verbosity=0)
 
 
-def start_for_production(stack: ExitStack, folder: Path) -> int:
+def start_for_production(stack: ExitStack, folder: Path, **environment: str) -> int:
     """As `start`, with production settings and static files; return the port for the site."""
-    from config.embedded import Services
-
-    services = Services(folder, durable=False)
-    stack.callback(services.stop)
     port = free_port()
-    os.environ.update(
-        services.start(),
+    start(
+        stack,
+        folder,
         DJANGO_SETTINGS_MODULE="config.settings.prod",
         SECRET_KEY=secrets.token_urlsafe(40),
         ALLOWED_HOSTS="127.0.0.1",
         HTTPS="0",
         HOST="127.0.0.1",
         PORT=str(port),
-        KEQIAO_VAR=str(folder),
-        LOG_LEVEL="ERROR",
         PATH=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        **environment,
     )
-    import django
-
-    django.setup()
     from django.core.management import call_command
 
-    call_command("migrate", interactive=False, verbosity=0)
     call_command("collectstatic", interactive=False, verbosity=0)
     return port
 
