@@ -42,13 +42,14 @@ def settings_profile(request: UserRequest) -> HttpResponse:
         "person": ProfileForm(request.POST if sent == "person" else None, instance=person)
     }
     if profile is not None:
-        forms["keys"] = ShortcutsForm(request.POST if sent == "keys" else None, instance=person)
+        typed = request.POST if sent == "shortcuts" else None
+        forms["shortcuts"] = ShortcutsForm(typed, instance=person)
     form = forms.get(sent)
     if form is not None and form.is_valid():
         if sent == "person":
             change_person(person=request.user, content=form.cleaned_data)
         else:
-            form.save()
+            User.objects.filter(pk=person.pk).update(shortcuts=form.cleaned_data["shortcuts"])
         messages.success(request, _("Saved."))
         return redirect("settings_profile")
     context = {"forms": forms, "form": form, "profile": profile}

@@ -241,6 +241,17 @@ def test_a_profile_is_changed_and_no_more_than_that(client):
     assert (person.name, person.is_operator, person.email) == ("新名", False, before)
 
 
+def test_the_keys_are_asked_of_managers_alone(client):
+    client.force_login(make_user())
+    assert (
+        'name="form_name" value="person"'
+        in client.get(reverse("settings_profile")).content.decode()
+    )
+    assert "shortcuts" not in client.get(reverse("settings_profile")).content.decode()
+    client.force_login(make_manager())
+    assert 'name="shortcuts"' in client.get(reverse("settings_profile")).content.decode()
+
+
 def test_a_wrong_name_keeps_the_old_one_in_the_top_bar(client):
     person = make_user(name="旧名")
     client.force_login(person)
