@@ -352,8 +352,10 @@ def confirm_renewal(*, renewal: Renewal, actor: User, seen: str) -> Renewal:
         raise Refused(_("This technology manager is suspended; lift the suspension first."))
     _check_days(renewal.valid_from, renewal.valid_until)
     fields = (*CERTIFICATE_FIELDS, *SCOPE_FIELDS)
+    certified_from = _certified_from(profile, renewal)
     for name in fields:
         setattr(profile, name, getattr(renewal, name))
+    profile.valid_from = certified_from
     profile.status = ManagerStatus.CERTIFIED
     profile.certified_at = timezone.now()
     _save(profile, *fields, "status", "certified_at")
@@ -362,6 +364,17 @@ def confirm_renewal(*, renewal: Renewal, actor: User, seen: str) -> Renewal:
     _tell_renewal(renewal)
     tell(managers_changed, [profile.user_id])
     return renewal
+
+
+def _certified_from(profile: ManagerProfile, renewal: Renewal) -> dt.date | None:
+    """Return the first day of both certificates, where the newer one follows without a gap.
+
+    It is often confirmed before it begins, and its manager is certified all that time.
+    """
+    last = profile.valid_until
+    if last is not None and last + dt.timedelta(days=1) < renewal.valid_from:
+        return renewal.valid_from
+    return profile.valid_from and min(profile.valid_from, renewal.valid_from)
 
 
 @transaction.atomic

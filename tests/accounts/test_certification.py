@@ -288,6 +288,28 @@ def test_a_renewal_holds_once_an_operator_has_confirmed_it(
     assert notified(profile, "manager.renewal") == 1
 
 
+@pytest.mark.parametrize(
+    ("old", "begins", "first"),
+    [((-300, 20), 21, -300), ((-300, 20), 1, -300), ((-300, 20), 22, 22), ((-300, -3), 5, 5)],
+)
+def test_who_renews_before_the_old_one_ends_stays_certified(operator, old, begins, first):
+    profile, today = dated(*old), timezone.localdate()
+    renewal = ask(profile, valid_from=today + begins * DAY)
+    certification.confirm_renewal(renewal=renewal, actor=operator, seen=fingerprint(profile))
+    profile.refresh_from_db()
+    assert profile.valid_from == today + first * DAY
+    assert profile.is_certified == (first < 0)
+
+
+def test_an_open_certificate_that_is_renewed_stays_open_at_its_beginning(operator):
+    profile = make_manager().manager_profile
+    renewal = ask(profile, valid_from=timezone.localdate() + 5 * DAY)
+    certification.confirm_renewal(renewal=renewal, actor=operator, seen=fingerprint(profile))
+    profile.refresh_from_db()
+    assert profile.is_certified
+    assert profile.valid_until == renewal.valid_until
+
+
 def test_a_refused_renewal_leaves_the_old_certificate_and_says_why(operator):
     profile = dated(-300, 20)
     renewal = ask(profile)
