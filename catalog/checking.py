@@ -14,16 +14,9 @@ from django_stubs_ext import StrOrPromise
 
 from accounts.conflicts import ties
 from accounts.models import User
+from catalog.listing_pages import long_fields
 from catalog.models import ListingEvent, PublicationReview
 from catalog.workflow import ListingStatus
-
-# Long texts that no row of a queue shows.
-_LONG = ("body", "process", "tried", "novelty", "advantages", "scenarios", "trl_evidence")
-_DEFERRED = [
-    f"{kind}__{name}"
-    for kind, names in (("demand", _LONG[:3]), ("achievement", (_LONG[0], *_LONG[3:])))
-    for name in names
-]
 
 LABELS: dict[str, StrOrPromise] = {
     "all": pgettext_lazy("checks", "All"),
@@ -64,7 +57,7 @@ def waiting(user: User) -> QuerySet[PublicationReview]:
 def load(rows: QuerySet[PublicationReview]) -> list[PublicationReview]:
     """Read a page of the queue with listings, owners and managers, by one query."""
     people = rows.select_related("demand__owner", "achievement__owner", "manager")
-    return list(people.defer(*_DEFERRED))
+    return list(people.defer(*long_fields()))
 
 
 def _conditions(user: User) -> dict[str, Q]:

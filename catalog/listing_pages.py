@@ -44,6 +44,11 @@ LONG_FIELDS = {
 }
 
 
+def long_fields(prefix: str = "") -> tuple[str, ...]:
+    """Return them as they are called from a row that points at a listing of either kind."""
+    return tuple(f"{prefix}{kind}__{name}" for kind, names in LONG_FIELDS.items() for name in names)
+
+
 @dataclass(frozen=True)
 class ListingPage:
     """`first` counts from 1. `after` and `before` are cursors, "" where the list ends."""

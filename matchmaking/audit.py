@@ -20,6 +20,7 @@ from django.utils.translation import gettext_lazy
 from django_stubs_ext import StrOrPromise
 
 from accounts.models import AccessEvent, AccountEvent
+from catalog.listing_pages import long_fields
 from catalog.models import (
     Achievement,
     AttachmentEvent,
@@ -36,6 +37,7 @@ from catalog.workflow import PublicationStatus
 from matchmaking import presenting
 from matchmaking.models import Match, MatchEvent
 
+_OPERATOR = presenting.Reader(side="", names=True, contacts=True, is_operator=True)
 # One block of lines costs at most one query for each kind.
 BLOCK = 500
 
@@ -108,6 +110,8 @@ class Source:
     load: tuple[str, ...] = ("actor",)
     # The column that says when.
     when: str = "created_at"
+    # Long columns of what is loaded, that no line shows.
+    skip: tuple[str, ...] = ()
 
 
 _NOTHING = Q(pk__in=())
@@ -129,8 +133,8 @@ def _of_listing(number: str) -> Q:
 
 
 def _match_lines(rows: QuerySet[Any]) -> Iterator[tuple[int, Line]]:
-    for event in rows.defer("match__grid", "match__pairs", "match__terms", "match__parts"):
-        reasons = presenting.reason_labels(event.reason.split(",")) or (
+    for event in rows:
+        reasons = presenting.event_reasons(event, _OPERATOR) or (
             [event.reason] if event.reason else []
         )
         yield (
@@ -290,6 +294,7 @@ SOURCES: dict[str, Source] = {
         _of_match,
         _match_lines,
         ("actor", "subject", "match"),
+        skip=("match__grid", "match__pairs", "match__terms", "match__parts", "match__features"),
     ),
     "listing": Source(
         gettext_lazy("Listings"),
@@ -299,6 +304,7 @@ SOURCES: dict[str, Source] = {
         _of_listing,
         _listing_lines,
         ("actor", "demand", "achievement"),
+        skip=long_fields(),
     ),
     "check": Source(
         gettext_lazy("Checks of listings"),
@@ -311,6 +317,7 @@ SOURCES: dict[str, Source] = {
         _check_lines,
         ("manager", "decided_by", "pgh_obj__demand", "pgh_obj__achievement"),
         "pgh_created_at",
+        skip=long_fields("pgh_obj__"),
     ),
     "account": Source(
         gettext_lazy("People and organizations"),
@@ -337,6 +344,7 @@ SOURCES: dict[str, Source] = {
         _of_listing,
         _file_lines,
         ("actor", "demand", "achievement", "attachment"),
+        skip=(*long_fields(), "attachment__text"),
     ),
     "reason": Source(
         gettext_lazy("Reasons"),
@@ -399,7 +407,8 @@ def lines(found: list[Place]) -> list[Line]:
     for kind, source in SOURCES.items():
         keys = [pk for _when, of, pk in found if of == kind]
         if keys:
-            rows = source.rows().filter(pk__in=keys).order_by().select_related(*source.load)
+            rows = source.rows().filter(pk__in=keys).order_by()
+            rows = rows.select_related(*source.load).defer(*source.skip)
             made |= {(kind, pk): line for pk, line in source.lines(rows)}
     return [made[kind, pk] for _when, kind, pk in found]
 
@@ -431,7 +440,7 @@ def _address(event: AccessEvent) -> str:
     if event.subject == AccessEvent.Subject.MATCH:
         return reverse("match_detail", args=[event.number])
     if event.subject == AccessEvent.Subject.LISTING:
-        kind = "demand" if event.number.startswith("XQ") else "achievement"
+        kind = "demand" if event.number.startswith(Demand.NUMBER_PREFIX) else "achievement"
         return reverse(f"{kind}_detail", args=[event.number])
     return ""
 

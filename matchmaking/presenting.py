@@ -41,7 +41,7 @@ from matchmaking import permissions, reasons
 from matchmaking.models import Match, MatchEvent, Review
 from matchmaking.retrieval.explanation import UNITS
 from matchmaking.retrieval.ranking import grade
-from matchmaking.workflow import DeclineReason, MatchStatus, ReviewStatus, Side
+from matchmaking.workflow import DeclineReason, Escalation, MatchStatus, ReviewStatus, Side
 
 if TYPE_CHECKING:
     from django_stubs_ext import StrOrPromise
@@ -1187,13 +1187,17 @@ def decline_labels(codes: Iterable[str]) -> list[StrOrPromise]:
     return [DeclineReason(code).label for code in codes if code in DeclineReason.values]
 
 
-def _event_reasons(event: MatchEvent, reader: Reader) -> list[StrOrPromise]:
+def event_reasons(event: MatchEvent, reader: Reader) -> list[StrOrPromise]:
+    """Say the reason of a step in words; each verb has codes of its own."""
     codes = re.split(r"[,\s]+", event.reason) if event.reason else []
     if event.verb == V.DECLINED:
         return decline_labels(codes)
     if event.verb == V.VOIDED:  # what tie somebody has is told to the operators alone
         known = codes if reader.is_operator else []
         return [TieKind(code).label for code in known if code in TieKind.values]
+    if event.verb == V.ESCALATED:
+        known = codes if reader.is_operator else []
+        return [Escalation(code).label for code in known if code in Escalation.values]
     return reason_labels(codes) if event.verb in _DECISIONS else []
 
 
@@ -1285,7 +1289,7 @@ def event_lines(match: Match, reader: Reader, events: Iterable[MatchEvent]) -> l
                 what=what,
                 who=_who(event, reader),
                 when=event.created_at,
-                reasons=_event_reasons(event, reader) if event.pk not in undone else [],
+                reasons=event_reasons(event, reader) if event.pk not in undone else [],
                 note=mask_names(event.note, *hidden) if open_note else "",
                 about=str(event.subject) if event.subject and not reader.side else "",
             )

@@ -147,6 +147,52 @@ def test_a_manager_who_reads_both_names_is_traced(client):
     assert ("names", match.number) in kinds_of(manager)
 
 
+@pytest.mark.parametrize("name", ["match_refer", "match_conflict", "match_ask"])
+@pytest.mark.parametrize("status", [ReviewStatus.ASSIGNED, ReviewStatus.ACCEPTED])
+def test_what_a_manager_does_with_a_match_is_traced_where_it_shows_names(client, name, status):
+    match = make_match(status=MatchStatus.IN_REVIEW)
+    manager = make_manager()
+    make_review(match=match, manager=manager, status=status)
+    client.force_login(manager)
+    page = client.get(reverse(name, args=[match.number])).content.decode()
+    accepted = status == ReviewStatus.ACCEPTED
+    assert (match.demand.owner.name in page) is accepted
+    assert kinds_of(manager) == ([("names", match.number)] if accepted else [])
+
+
+def test_an_operator_who_takes_a_decision_back_is_traced(client):
+    match = make_match(status=MatchStatus.APPROVED)
+    operator = make_operator()
+    client.force_login(operator)
+    page = client.get(reverse("ops_reopen", args=[match.number])).content.decode()
+    assert match.demand.owner.name in page
+    assert kinds_of(operator) == [("names", match.number)]
+
+
+def test_the_list_of_assignments_is_traced_for_each_match_on_it(client):
+    matches = [make_match(), make_match()]
+    operator = make_operator()
+    client.force_login(operator)
+    for _look in range(2):
+        client.get(reverse("ops_assignments"))
+    assert sorted(kinds_of(operator)) == sorted(("names", match.number) for match in matches)
+
+
+def test_a_side_that_is_asked_what_came_of_it_is_traced_once_it_reads_the_name(client):
+    match = make_match(status=MatchStatus.APPROVED)
+    reader = make_member(match.demand.owner)
+    client.force_login(reader)
+    url = reverse("match_feedback", args=[match.number])
+    client.get(url)
+    assert kinds_of(reader) == []
+
+    type(match).objects.filter(pk=match.pk).update(
+        status=MatchStatus.INTRODUCED, introduced_at=timezone.now()
+    )
+    assert match.achievement.owner.name in client.get(url).content.decode()
+    assert kinds_of(reader) == [("names", match.number)]
+
+
 def test_what_is_not_for_members_is_traced_when_a_manager_reads_it(client):
     listing = make_achievement(encumbrances="已质押给银行")
     manager, member = make_manager(), make_member()
@@ -226,6 +272,18 @@ def test_every_history_is_told_on_the_page_and_in_the_file(client):
     assert words in client.get(reverse("ops_audit")).content.decode()
     text = b"".join(client.get(reverse("ops_audit_export")).streaming_content).decode("utf-8-sig")
     assert len(list(csv.reader(io.StringIO(text)))) > len(keys)
+
+
+@pytest.mark.parametrize(
+    ("verb", "reason", "words"),
+    [("declined", "timing", "时间"), ("escalated", "nobody", "没有经理人")],
+)
+def test_a_reason_is_said_in_the_words_of_its_step(client, verb, reason, words):
+    MatchEvent.objects.create(match=make_match(), verb=verb, after="approved", reason=reason)
+    client.force_login(make_operator())
+    [line] = [one for one in client.get(reverse("ops_audit")).context["lines"] if one.detail]
+    assert words in line.detail
+    assert reason not in line.detail
 
 
 def test_a_number_finds_what_was_done_and_what_was_read(client):
