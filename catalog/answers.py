@@ -15,10 +15,8 @@ from django.utils.translation import gettext as _
 
 from accounts.templatetags.kq import day
 from catalog.models import Listing
+from catalog.services.reminding import AHEAD
 from catalog.workflow import ListingStatus
-
-# From so many days before its last one, the owner of a listing is asked whether it is still true.
-SOON_DAYS = 14
 
 
 @dataclass(frozen=True)
@@ -62,8 +60,10 @@ def status_text(
     """
     status = ListingStatus(listing.status)
     if status == ListingStatus.PUBLISHED:
-        return _published(listing)
-    if status in _ENDED:
+        if listing.is_live:
+            return _published(listing)
+        status = ListingStatus.EXPIRED  # the clock has not come round yet
+    if status in _ENDED_TEXTS:
         return Answer(str(_ENDED_TEXTS[status]()), _("Nothing is left to do."), ways=())
     if status == ListingStatus.REJECTED:
         return _rejected(listing, reasons, object_until)
@@ -77,12 +77,6 @@ def status_text(
     )
 
 
-_ENDED = (
-    ListingStatus.FULFILLED,
-    ListingStatus.TRANSFERRED,
-    ListingStatus.CLOSED,
-    ListingStatus.WITHDRAWN,
-)
 _ENDED_TEXTS = {
     ListingStatus.FULFILLED: lambda: _("You have marked it as solved."),
     ListingStatus.TRANSFERRED: lambda: _("You have marked it as transferred."),
@@ -139,7 +133,7 @@ def _rejected(listing: Listing, reasons: Sequence[str], object_until: dt.date | 
 def _published(listing: Listing) -> Answer:
     until = listing.valid_until
     left = None if until is None else (until - timezone.localdate()).days
-    if until is not None and left is not None and left <= SOON_DAYS:
+    if until is not None and left is not None and left <= AHEAD:
         return Answer(
             _("It is published, and its last day is near."),
             _("Confirm that it is still true, or it leaves the list."),
@@ -159,7 +153,6 @@ def _ways(listing: Listing) -> tuple[Way, ...]:
     labels = {
         ListingStatus.DRAFT: (_("Go on writing"), f"{kind}_edit"),
         ListingStatus.NEEDS_INFO: (_("Add what is missing"), f"{kind}_edit"),
-        ListingStatus.SUSPENDED: (_("Read the reason"), f"{kind}_detail"),
         ListingStatus.EXPIRED: (_("Confirm that it is still true"), f"{kind}_confirm"),
         ListingStatus.PUBLISHED: (_("Confirm that it is still true"), f"{kind}_confirm"),
     }

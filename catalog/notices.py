@@ -30,7 +30,6 @@ from catalog.models import (
     Demand,
     ImportJob,
     Listing,
-    ListingEvent,
     PublicationReview,
 )
 from catalog.models.imports import ImportState
@@ -45,7 +44,6 @@ class Known:
 
     user: User
     listings: dict[tuple[str, int], Listing]
-    events: dict[int, ListingEvent]
     publications: dict[int, PublicationReview]
     attachments: dict[int, Attachment]
     jobs: dict[int, ImportJob]
@@ -64,7 +62,7 @@ def load(user: User, notifications: Sequence[Notification]) -> Known:
     """Read it with one query a table, each only if a notification asks for it."""
     ids: dict[str, set[int]] = defaultdict(set)
     for row in notifications:
-        for key in ("event", "publication", "attachment", "job"):
+        for key in ("publication", "attachment", "job"):
             if key in row.payload:
                 ids[key].add(row.payload[key])
         if "listing" in row.payload:
@@ -85,7 +83,6 @@ def load(user: User, notifications: Sequence[Notification]) -> Known:
     return Known(
         user=user,
         listings=listings,
-        events=ListingEvent.objects.in_bulk(ids["event"]) if ids["event"] else {},
         publications=publications,
         attachments=attachments.in_bulk(ids["attachment"]) if ids["attachment"] else {},
         jobs=ImportJob.objects.in_bulk(ids["job"]) if ids["job"] else {},

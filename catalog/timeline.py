@@ -17,7 +17,7 @@ from catalog.models import Listing, ListingEvent
 from catalog.permissions import belongs_to_owner, may_read_history
 from catalog.reasons import label
 from catalog.templatetags.catalog_text import step
-from catalog.workflow import Actor, EndReason, ListingStatus, actor_of
+from catalog.workflow import Actor, EndReason, EventVerb, ListingStatus, actor_of
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AnonymousUser
@@ -78,8 +78,10 @@ def timeline(listing: Listing, reader: User | AnonymousUser) -> list[Step]:
     own = belongs_to_owner(reader, listing)
     links = may_read_history(reader, listing)
     events = ListingEvent.objects.filter(**{listing.kind: listing}).select_related("actor")
+    told = list(reversed(events.order_by("-pk")[:STEPS_AT_MOST]))
+    silent = set() if is_operator(reader) else _taken_back(told)
     steps = []
-    for event in reversed(events.order_by("-pk")[:STEPS_AT_MOST]):
+    for event in told:
         handed_in = event.after == ListingStatus.SUBMITTED and not event.verb
         version = event.version if handed_in else 0
         steps.append(
@@ -87,13 +89,25 @@ def timeline(listing: Listing, reader: User | AnonymousUser) -> list[Step]:
                 what=what(event),
                 who=who(event, own=own, operator=is_operator(reader)),
                 when=event.created_at,
-                reason=reason_label(event),
-                note=event.note,
+                reason=reason_label(event) if event.pk not in silent else "",
+                note=event.note if event.pk not in silent else "",
                 version=version,
                 changes_url=version_url(listing, version) if version and links else "",
             )
         )
     return steps
+
+
+def _taken_back(events: Iterable[ListingEvent]) -> set[int]:
+    """Return the keys of decisions that were undone or are void: their texts count no more."""
+    found: set[int] = set()
+    last: int | None = None
+    for event in events:
+        if event.verb in (EventVerb.UNDONE, EventVerb.VOIDED) and last is not None:
+            found.add(last)
+        elif event.before == ListingStatus.SUBMITTED and not event.verb:
+            last = event.pk
+    return found
 
 
 def version_url(listing: Listing, version: int) -> str:

@@ -61,6 +61,13 @@ class PublicationSerializer(serializers.Serializer[PublicationReview]):
         help_text=gettext_lazy("Until when you can undo it, else null.")
     )
 
+    def to_representation(self, instance: PublicationReview) -> dict[str, Any]:
+        """Leave out what somebody else has said of the listing; operators read that."""
+        data = super().to_representation(instance)
+        if not (self._reader.is_operator or instance.decided_by_id == self._reader.pk):
+            data |= {"decision": "", "reason": "", "note": "", "questions": {}, "criteria": {}}
+        return data
+
     @property
     def _reader(self) -> Any:
         return self.context["user"]

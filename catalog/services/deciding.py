@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
@@ -209,14 +208,14 @@ def _publish(listing: L, *, actor: User, note: str) -> L:
 
 def _tell(listing: Listing, row: PublicationReview) -> None:
     """Tell the owner's side, once the minutes are over in which it can be undone."""
-    event = ListingEvent.objects.filter(**{listing.kind: listing}).latest("pk")
     assert row.closed_at is not None
     for user in writers_of(listing.owner):
         notify(
             kind=KINDS[ListingDecision(row.decision)],
             user=user,
-            key=f"{notice_key(row)}{event.pk}:{user.pk}",
-            payload={"kind": listing.kind, "listing": listing.pk, "event": event.pk},
+            # Undone and decided anew it is another one.
+            key=f"{notice_key(row)}{row.closed_at:%Y%m%d%H%M%S%f}:{user.pk}",
+            payload={"kind": listing.kind, "listing": listing.pk},
             at=row.closed_at + dt.timedelta(minutes=settings.UNDO_MINUTES),
         )
 
@@ -283,6 +282,16 @@ def undo(*, publication: PublicationReview, actor: User) -> PublicationReview:
     return row
 
 
+def undone_by(row: PublicationReview) -> int | None:
+    """Return who undid the decision that an open check holds, None for one that holds none."""
+    if not row.decision:
+        return None
+    events = ListingEvent.objects.filter(
+        demand=row.demand_id, achievement=row.achievement_id, verb=EventVerb.UNDONE
+    )
+    return events.order_by("-pk").values_list("actor", flat=True).first()
+
+
 # --- Objecting ------------------------------------------------------------------------------------
 
 
@@ -297,11 +306,7 @@ class Objection:
 
 def objection_to(listing: Listing) -> Objection | None:
     """Return how it stands with an objection; None for a listing that is not rejected."""
-    if listing.status != ListingStatus.REJECTED:
-        return None
-    row = last_decided(listing)
-    objected = PublicationReview.objects.of(listing).exclude(appeal="").exists()
-    return _objection(row, objected=objected)
+    return objections_to(listing.kind, [listing]).get(listing.pk)
 
 
 def objections_to(kind: str, listings: Iterable[Listing]) -> dict[int, Objection]:
@@ -322,8 +327,8 @@ def objections_to(kind: str, listings: Iterable[Listing]) -> dict[int, Objection
     return {pk: one for pk, one in found.items() if one is not None}
 
 
-def _objection(row: PublicationReview | None, *, objected: bool) -> Objection | None:
-    if row is None or row.decision != ListingDecision.REJECT:
+def _objection(row: PublicationReview, *, objected: bool) -> Objection | None:
+    if row.decision != ListingDecision.REJECT:
         return None
     until = appeal_until(row)
     refusal = ""
@@ -371,7 +376,7 @@ def appeal(*, listing: L, actor: User, text: str) -> L:
     return listing
 
 
-def asked_of(listing: Listing) -> Any:
+def asked_of(listing: Listing) -> PublicationReview | None:
     """Return the check whose questions the owner has before them, None where nothing is asked."""
     if listing.status not in (ListingStatus.NEEDS_INFO, ListingStatus.REJECTED):
         return None

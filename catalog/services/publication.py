@@ -202,7 +202,15 @@ def _next_desk(
     row.move_to(status)
     row.closed_at = timezone.now()
     row.save(update_fields=("status", "closed_at"))
-    following = PublicationReview.objects.create(
+    following = _check_anew(row)
+    if escalate:
+        escalate_check(following, PublicationEscalation.NO_RESPONSE)
+    return following
+
+
+def _check_anew(row: PublicationReview) -> PublicationReview:
+    """Open the next check of what a closed one was about; its clock begins today."""
+    return PublicationReview.objects.create(
         demand=row.demand,
         achievement=row.achievement,
         version=row.version,
@@ -210,9 +218,6 @@ def _next_desk(
         again=row.again,
         appeal=row.appeal,
     )
-    if escalate:
-        escalate_check(following, PublicationEscalation.NO_RESPONSE)
-    return following
 
 
 # --- Clocks ---------------------------------------------------------------------------------------
@@ -347,7 +352,7 @@ def _void(pk: int) -> bool:
         escalate_check(row, PublicationEscalation.CONFLICT)
         return True
     back_to_check(listing, actor=None, verb=EventVerb.VOIDED)
-    open_check(listing, appeal=row.appeal)
+    _check_anew(row)
     return True
 
 

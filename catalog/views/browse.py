@@ -29,7 +29,7 @@ from catalog.permissions import (
     may_read_history,
     may_see_owner,
 )
-from catalog.timeline import timeline
+from catalog.timeline import STEPS_AT_MOST, timeline
 from catalog.views.gate import answer_due, get_listing, names, previews
 from catalog.workflow import MOVES, ListingStatus
 
@@ -91,7 +91,9 @@ def _how_it_stands(request: PageRequest, listing: Listing) -> dict[str, Any]:
         "answer": outcome.answer,
         "last": outcome.last,
         "writes": can_edit(request.user, listing),
-        "checks": list(PublicationReview.objects.of(listing).with_listing().order_by("-pk"))
+        "checks": PublicationReview.objects.of(listing)
+        .select_related("manager", "decided_by")
+        .order_by("-pk")[:STEPS_AT_MOST]
         if is_operator(request.user)
         else [],
     }

@@ -154,8 +154,10 @@ def listing_review(request: UserRequest, number: str) -> HttpResponse:
 
     is_open = listing.status == ListingStatus.SUBMITTED
     row = PublicationReview.objects.open().of(listing).select_related("manager").first()
+    # What a colleague said and took back is no business of who decides next.
+    own = row if row is not None and deciding.undone_by(row) == request.user.pk else None
     form = DecisionForm(
-        request.POST or None, listing=listing, initial=DecisionForm.begin(listing, row)
+        request.POST or None, listing=listing, initial=DecisionForm.begin(listing, own)
     )
     problem = ""
     if form.is_valid():
@@ -182,7 +184,9 @@ def listing_review(request: UserRequest, number: str) -> HttpResponse:
     tier = Tier.INTRODUCED if request.user.is_operator else Tier.MANAGERS
     reading = shown(listing, tier, names=sees_owner)
     # What stands in no group that is shown can be remarked on at the end.
-    groups, beside = detail_groups(reading), form.beside() if is_open else {}
+    judged_before = row is not None and deciding.rejected_before(row, request.user)
+    decides = is_open and not judged_before
+    groups, beside = detail_groups(reading), form.beside() if decides else {}
     note_look(request.user, listing, tier, names=sees_owner)
     return render(
         request,
@@ -192,7 +196,7 @@ def listing_review(request: UserRequest, number: str) -> HttpResponse:
             "listing": reading,
             "groups": [(group, beside.get(group.key)) for group in groups],
             "beside": beside,
-            "rest": form.rest({group.key for group in groups}) if is_open else None,
+            "rest": form.rest({group.key for group in groups}) if decides else None,
             "criteria_open": any(one.value() or one.errors for one in form.criteria),
             "has_more": has_more(reading),
             "form": form,
@@ -204,7 +208,7 @@ def listing_review(request: UserRequest, number: str) -> HttpResponse:
             else None,
             "check": row if is_open else None,
             "who": _who(row, request.user) if row is not None else "",
-            "judged_before": row is not None and deciding.rejected_before(row, request.user),
+            "judged_before": judged_before,
             "earlier": earlier,
             "asked": _answers(listing, earlier) if earlier is not None else [],
             "undoable": undoable(request.user),

@@ -199,6 +199,27 @@ def test_what_others_decided_is_for_operators(client):
     assert client.get(f"{BASE}{pk}/").json()["undo_until"] is None
 
 
+def test_who_answered_for_a_check_does_not_read_what_a_colleague_decided(client, manager):
+    demand = make_demand(status=S.SUBMITTED)
+    PublicationReview.objects.filter(demand=demand).update(manager=manager)
+    deciding.decide(
+        listing=demand,
+        actor=make_manager(),
+        decision="needs_info",
+        reason="vague",
+        note="第二段缺单位",
+        questions={"body": "硬度的单位？"},
+        criteria={"maturity": 2},
+        no_interest=True,
+    )
+    pk = PublicationReview.objects.get(demand=demand).pk
+
+    read = client.get(f"{BASE}{pk}/").json()
+    assert (read["decision"], read["note"], read["questions"], read["criteria"]) == ("", "", {}, {})
+    client.force_login(make_operator())
+    assert client.get(f"{BASE}{pk}/").json()["note"] == "第二段缺单位"
+
+
 def test_an_owner_objects_once_over_the_api(client):
     demand = make_demand(status=S.SUBMITTED)
     deciding.decide(

@@ -276,12 +276,16 @@ def test_a_rejection_by_somebody_with_a_tie_is_void_and_checked_again():
     owner = make_member(demand.owner)
     decide(demand, manager, "reject", reason="vague")
     interest(manager, demand)
+    long_ago = timezone.now() - dt.timedelta(days=9)
+    type(demand).objects.filter(pk=demand.pk).update(submitted_at=long_ago)
 
     assert publication.void_publications([manager.pk]) == 1
 
     demand.refresh_from_db()
     assert demand.status == S.SUBMITTED
     assert check_of(demand).version == demand.version
+    # The clock of the next check begins today, not when the listing was handed in.
+    assert check_of(demand).due_on > timezone.localdate()
     assert ListingEvent.objects.latest("pk").verb == "voided"
     assert not told("listing.rejected", owner).exists()
 

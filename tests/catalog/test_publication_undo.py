@@ -178,6 +178,20 @@ def test_the_owner_does_not_learn_who_undid_it(client):
     assert "撤销了决定" in page and "陈立人" not in page
 
 
+def test_what_was_undone_is_read_by_nobody_but_its_author_and_operators(client):
+    manager = make_manager()
+    demand, row = decided("reject", manager, note="预算一段像是抄来的")
+    deciding.undo(publication=row, actor=manager)
+
+    client.force_login(make_member(demand.owner))
+    assert "像是抄来的" not in client.get(demand.get_absolute_url()).content.decode()
+    review = f"/workbench/listings/{demand.number}/"
+    client.force_login(make_manager())
+    assert "像是抄来的" not in client.get(review).content.decode()
+    client.force_login(manager)
+    assert "像是抄来的" in client.get(review).content.decode()
+
+
 @pytest.mark.django_db(transaction=True)
 def test_of_an_undo_and_an_objection_at_once_one_counts():
     manager = make_manager()
