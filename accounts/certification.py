@@ -135,7 +135,7 @@ def _lock_own(profile: ManagerProfile, actor: User) -> ManagerProfile:
 
 @transaction.atomic
 def remove_certificate_file(*, evidence: Evidence, actor: User) -> None:
-    """Delete a file that nothing was decided by yet; its row stays.
+    """Delete a file that nobody was certified by; its row stays.
 
     What an operator has certified by is kept: later on somebody may ask what was seen.
     """
@@ -144,13 +144,23 @@ def remove_certificate_file(*, evidence: Evidence, actor: User) -> None:
     found = profile.evidence.present().select_related("renewal").filter(pk=evidence.pk).first()
     if found is None:
         raise Refused(_("This file has just been removed."))
-    if profile.certified_at is not None and found.added_at <= profile.certified_at:
-        raise Refused(_("You were certified by this file, so it stays."))
-    if found.renewal is not None and found.renewal.status == RenewalStatus.OPEN:
-        raise Refused(_("This file belongs to an open request. Withdraw the request first."))
-    if found.renewal is not None:
-        raise Refused(_("This file belongs to a request that was answered, so it stays."))
+    if why := why_kept(found, profile):
+        raise Refused(why)
     remove(found, actor=actor)
+
+
+def why_kept(evidence: Evidence, profile: ManagerProfile) -> str:
+    """Say in a sentence why the manager cannot remove a file of theirs, "" where they can."""
+    renewal = evidence.renewal
+    if renewal is not None and renewal.status == RenewalStatus.OPEN:
+        return _("This file belongs to an open request. Withdraw the request first.")
+    if renewal is not None:
+        certified_by = renewal.status == RenewalStatus.CONFIRMED
+    else:
+        certified_by = (
+            profile.certified_at is not None and evidence.added_at <= profile.certified_at
+        )
+    return _("You were certified by this file, so it stays.") if certified_by else ""
 
 
 # --- Certification --------------------------------------------------------------------------------
@@ -334,9 +344,11 @@ def _check_renewable(profile: ManagerProfile, content: Mapping[str, Any]) -> Non
 
 @transaction.atomic
 def recall_renewal(*, renewal: Renewal, actor: User) -> Renewal:
-    """Withdraw one's request."""
+    """Withdraw one's request, and its files, which may then be handed in again."""
     profile = _lock_own(renewal.profile, actor)
     renewal = _open(renewal)
+    for file in profile.evidence.present().filter(renewal=renewal):
+        remove(file, actor=actor)
     _settle(renewal, RenewalStatus.RECALLED, actor=actor, answer="")
     record(Verb.RENEW_RECALLED, actor=actor, subject=profile.user, note=_grade_and_days(renewal))
     return renewal

@@ -306,10 +306,14 @@ def announce(*, users: Collection[int] = (), organizations: Collection[int] = ()
 def link_interests(organization: Organization) -> None:
     """Link what was declared of an organization before it was here, now that it registers.
 
-    Without a link the tie holds as well; with it, it outlives another name or code.
+    Without a link the tie holds as well; with it, it outlives another name or code. Of several with
+    one name none is meant more than another: none is linked by it, and the tie holds to all.
     """
     waiting = ManagerInterest.objects.standing().filter(organization=None)
-    same = Q(credit_code=organization.credit_code) | Q(credit_code="", name=organization.name)
+    same = Q(credit_code=organization.credit_code)
+    others = Organization.objects.filter(name=organization.name).exclude(pk=organization.pk)
+    if not others.exists():
+        same |= Q(credit_code="", name=organization.name)
     for interest in waiting.filter(same).order_by("pk"):
         doubled = ManagerInterest.objects.standing().filter(
             profile=interest.profile_id, organization=organization, kind=interest.kind

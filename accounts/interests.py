@@ -76,7 +76,7 @@ def declare_interest(
         actor=profile.user,
         organization=organization,
         subject=profile.user,
-        note=f"{interest.get_kind_display()}: {interest.title}",
+        note=f"{interest.get_kind_display()}: {interest.own_title}",
     )
     announce(users=[profile.user_id])
     return interest

@@ -496,6 +496,17 @@ class ManagerInterest(models.Model):
             return self.organization.name
         return self.name or self.credit_code
 
+    @property
+    def own_title(self) -> str:
+        """Return what its manager reads of the organization: no more than they knew or typed.
+
+        A code does not tell them whose it is, and an interest may have been declared in a match
+        whose sides they were not to know yet.
+        """
+        if self.name or self.credit_code or self.organization is None:
+            return self.name or self.credit_code
+        return self.organization.blind()
+
 
 class AccountEvent(models.Model):
     """One step in the life of an organization, a membership or a manager. Never changed."""

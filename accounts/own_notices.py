@@ -130,15 +130,17 @@ def join_answered(notification: Notification, known: Known) -> Notice | None:
     is_member = pk in known.organizations
     if pk not in known.applied_to or is_member != notification.payload["accepted"]:
         return None
-    words = {"organization": known.applied_to[pk].name}
+    organization = known.applied_to[pk]
     if is_member:
         return Notice(
-            _("Now a member of %(organization)s") % words,
+            _("Now a member of %(organization)s") % {"organization": organization.name},
             _("Its demands, achievements and matches are open from now on."),
             reverse("organization"),
         )
     return Notice(
-        _("%(organization)s has not taken up the request to join") % words,
+        # Who was not let in learns no more of it than the code that they typed.
+        _("%(organization)s has not taken up the request to join")
+        % {"organization": organization.credit_code},
         _("Whoever thinks that this is a mistake had better ask its owners."),
         reverse("organization"),
     )

@@ -9,6 +9,7 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_not_required
 from django.core.exceptions import ValidationError
 from django.core.paginator import Paginator
+from django.db.models import Q
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
@@ -16,11 +17,13 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from accounts.certification import (
+    REMIND_DAYS,
     add_certificate_file,
     apply_as_manager,
     ask_renewal,
     recall_renewal,
     set_capacity,
+    why_kept,
 )
 from accounts.evidence import EVIDENCE_AT_MOST
 from accounts.files.inspecting import taken, too_large
@@ -33,6 +36,15 @@ from accounts.stars import latest_of, with_stars
 from accounts.views.gate import own_profile
 
 PAGE_SIZE = 20
+Verb = AccountEvent.Verb
+# Steps of a certification. Not who has opened a file, and nothing of one's organizations.
+_OF_A_MANAGER = (
+    *(Verb.APPLIED, Verb.CERTIFIED, Verb.SUSPENDED, Verb.LIFTED, Verb.EXPIRED),
+    *(Verb.RENEW_ASKED, Verb.RENEWED, Verb.RENEW_REFUSED, Verb.RENEW_RECALLED),
+    *(Verb.FILE_ADDED, Verb.FILE_REMOVED, Verb.FILE_REFUSED),
+    *(Verb.INTEREST, Verb.STRUCK, Verb.AWAY, Verb.BACK),
+)
+_NOTED_FOR_OPERATORS = (Verb.LIFTED, Verb.STRUCK)
 
 
 @login_not_required
@@ -133,31 +145,49 @@ def _page(
     today = timezone.localdate()
     form = capacity_form or file_form
     renewals = list(profile.renewals.all()[:5])
+    evidence = list(profile.evidence.present().select_related("renewal"))
     context = {
         "profile": profile,
         "stars": latest_of(profile),
         "days_left": (profile.valid_until - today).days if profile.valid_until else None,
+        "remind_days": REMIND_DAYS,
         "absence": profile.absence_on(today),
         "absences": profile.absences.from_day(today),
         "tie_count": profile.interests.standing().count(),
         "renewals": renewals,
         "may_renew": profile.status in (ManagerStatus.CERTIFIED, ManagerStatus.EXPIRED)
         and all(row.status != RenewalStatus.OPEN for row in renewals),
-        "evidence": profile.evidence.present().select_related("renewal"),
+        "evidence": evidence,
+        "removable": {file.pk for file in evidence if not why_kept(file, profile)},
         "capacity_form": capacity_form
         or CapacityForm(initial={"capacity": profile.capacity}, auto_id="id_capacity_%s"),
         "file_form": file_form or CertificateFileForm(),
         "form": form,
         "limits": _limits(),
         "evidence_limit": EVIDENCE_AT_MOST,
-        "events": AccountEvent.objects.filter(subject=profile.user)
-        .exclude(verb=AccountEvent.Verb.FILE_READ)
-        .select_related("actor", "subject", "organization")
-        .order_by("-created_at", "-pk")[:20],
+        "events": _history(profile),
         "problem": problem,
     }
     status = 409 if problem else 422 if file_form is not None else 200
     return render(request, "accounts/manager_own.html", context, status=status)
+
+
+def _history(profile: ManagerProfile) -> list[AccountEvent]:
+    """Return the steps of a certification as its manager may read them.
+
+    Nothing of organizations: who merely asked to join one learns nothing about it. Neither an
+    operator's name, nor what operators note for each other.
+    """
+    rows = AccountEvent.objects.filter(subject=profile.user).filter(
+        Q(verb__in=_OF_A_MANAGER) | Q(verb=Verb.CHANGED, organization=None)
+    )
+    found = list(rows.select_related("actor", "subject").order_by("-created_at", "-pk")[:20])
+    for event in found:
+        if event.verb in _NOTED_FOR_OPERATORS:
+            event.note = ""
+        if event.actor_id != profile.user_id:
+            event.actor = None
+    return found
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

@@ -338,6 +338,31 @@ def test_of_two_requests_the_second_is_refused_and_a_withdrawn_one_makes_room():
     assert Evidence.objects.count() == 2
 
 
+def test_a_file_of_a_withdrawn_or_refused_renewal_can_be_handed_in_again(operator):
+    profile, data = dated(-300, 20), make_pdf("newer")
+    client = client_of(profile.user)
+    ask(profile, data)
+    client.post(reverse("manager_renewal_recall"))
+    assert not profile.evidence.present().exists()
+
+    renewal = ask(profile, data)
+    [file] = profile.evidence.present()
+    address = reverse("manager_file_remove", args=[profile.pk, file.pk])
+    assert address not in client.get(reverse("manager_own")).content.decode()
+    certification.refuse_renewal(renewal=renewal, actor=operator, reason="印章看不清")
+    assert address in client.get(reverse("manager_own")).content.decode()
+    client.post(address)
+    assert not profile.evidence.present().exists()
+
+    renewal = ask(profile, data)
+    certification.confirm_renewal(renewal=renewal, actor=operator, seen=fingerprint(profile))
+    [file] = profile.evidence.present()
+    address = reverse("manager_file_remove", args=[profile.pk, file.pk])
+    assert address not in client.get(reverse("manager_own")).content.decode()
+    client.post(address)
+    assert profile.evidence.present().exists()
+
+
 def test_nobody_renews_their_own_and_no_stranger_does(operator):
     profile = dated(-300, 20)
     renewal = ask(profile)

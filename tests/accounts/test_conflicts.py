@@ -145,6 +145,16 @@ def test_a_tie_to_an_unregistered_organization_holds_once_it_is_here(named, code
     assert kinds(manager, organization) == ({TieKind.EMPLOYER} if tied else set())
 
 
+def test_of_two_with_one_name_none_is_linked_by_it_and_the_tie_holds_to_both():
+    manager = make_manager()
+    first, second = make_organization(name="恒轴股份"), make_organization(name="恒轴股份")
+    interest = manager.manager_profile.interests.create(name="恒轴股份", kind="employment")
+    conflicts.link_interests(second)
+    interest.refresh_from_db()
+    assert interest.organization is None
+    assert kinds(manager, first) == kinds(manager, second) == {TieKind.EMPLOYER}
+
+
 def test_of_many_managers_and_organizations_the_queries_stay_as_many():
     def world(count):
         made = []

@@ -9,10 +9,12 @@ from accounts.certification import (
     apply_as_manager,
     certify_manager,
     fingerprint,
+    lift_suspension,
     suspend_manager,
 )
+from accounts.interests import declare_interest, strike_interest
 from accounts.models import AccountEvent, ManagerProfile, ManagerStatus
-from accounts.services import Refused, remove_member
+from accounts.services import Refused, answer_join, ask_to_join, remove_member
 from tests.factories import (
     make_manager,
     make_member,
@@ -239,6 +241,29 @@ def test_a_profile_is_changed_and_no_more_than_that(client):
     before = person.email
     person.refresh_from_db()
     assert (person.name, person.is_operator, person.email) == ("新名", False, before)
+
+
+def test_a_manager_learns_nothing_of_organizations_and_operators_from_their_own_pages(client):
+    manager, operator = make_manager(), make_operator(name="运营甲")
+    organization = make_organization(name="保密轴承厂")
+    owner = make_member(organization, name="业主乙")
+    membership = ask_to_join(actor=manager, credit_code=organization.credit_code)
+    client.force_login(manager)
+    ties = client.get(reverse("manager_interests")).content.decode()
+    assert organization.credit_code in ties
+    answer_join(membership=membership, actor=owner, accepted=False)
+    tie = declare_interest(
+        profile=manager.manager_profile, kind="interest", credit_code=organization.credit_code
+    )
+    strike_interest(interest=tie, actor=operator, reason="核对笔记")
+    suspend_manager(profile=manager.manager_profile, actor=operator, reason="投诉核实")
+    lift_suspension(profile=manager.manager_profile, actor=operator, note="内部笔记")
+
+    own = client.get(reverse("manager_own")).content.decode()
+    assert "投诉核实" in own
+    for hidden in ("保密轴承厂", "业主乙", "运营甲", "内部笔记", "核对笔记"):
+        assert hidden not in own
+    assert "保密轴承厂" not in ties
 
 
 def test_the_keys_are_asked_of_managers_alone(client):

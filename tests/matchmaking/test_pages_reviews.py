@@ -334,6 +334,26 @@ def test_a_declared_interest_hands_the_match_back_and_is_kept(client):
     assert client.get(review.get_absolute_url()).status_code == 404
 
 
+def test_an_interest_declared_before_the_names_are_known_does_not_tell_them(client):
+    review = make_open(ReviewStatus.ASSIGNED)
+    manager_of(client, review)
+    owner = review.match.achievement.owner
+
+    client.post(
+        reverse("match_conflict", args=[review.match.number]),
+        {"why": "interest", "sides": ["achievement"], "note": "像是校友的团队"},
+    )
+
+    assert ManagerInterest.objects.get().organization == owner
+    for name in ("manager_interests", "manager_own"):
+        html = client.get(reverse(name)).content.decode()
+        assert owner.name not in html
+        assert owner.credit_code not in html
+    client.force_login(make_operator())
+    page_of = reverse("ops_manager", args=[review.manager.manager_profile.pk])
+    assert owner.name in client.get(page_of).content.decode()
+
+
 def test_want_of_time_hands_back_without_an_interest(client):
     review = make_open(ReviewStatus.ASSIGNED)
     manager_of(client, review)
