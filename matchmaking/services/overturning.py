@@ -229,11 +229,11 @@ def void_conflicted(user_ids: Iterable[int]) -> int:
     if not tied:
         return 0
     recent = timezone.now() - dt.timedelta(days=VOID_DAYS)
-    standing = Q(match__status__in=(MatchStatus.APPROVED, MatchStatus.IN_REVIEW)) | Q(
-        match__status=MatchStatus.SUGGESTED
+    standing = Q(
+        match__status__in=(MatchStatus.APPROVED, MatchStatus.IN_REVIEW, MatchStatus.SUGGESTED)
     )
-    fresh = Q(match__status__in=(MatchStatus.REJECTED, MatchStatus.INTRODUCED)) & Q(
-        closed_at__gte=recent
+    fresh = Q(
+        match__status__in=(MatchStatus.REJECTED, MatchStatus.INTRODUCED), closed_at__gte=recent
     )
     held = Q(status__in=(ReviewStatus.ASSIGNED, ReviewStatus.ACCEPTED))
     decided = Q(status=ReviewStatus.SUBMITTED) & (standing | fresh)

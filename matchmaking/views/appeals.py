@@ -17,7 +17,7 @@ from matchmaking.answers import rejection_reasons
 from matchmaking.services.appeals import appeal, last_day, refusal_of
 from matchmaking.services.feedback import give_feedback
 from matchmaking.side_forms import AppealForm, FeedbackForm
-from matchmaking.views.gates import get_own_side, posted
+from matchmaking.views.gates import get_own_side, note_names, posted
 from matchmaking.workflow import IllegalMove, MatchStatus
 
 
@@ -100,6 +100,8 @@ def match_feedback(request: UserRequest, number: str) -> HttpResponse:
             messages.success(request, _("Thank you. You can change this at any time."))
             return redirect(match)
     reader = presenting.side_reader(side, match)
+    if reader.names:
+        note_names(request.user, match, contacts=False)
     opinion = presenting.opinion_of(match, reader)
     context: dict[str, Any] = {
         "match": match,

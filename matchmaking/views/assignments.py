@@ -16,8 +16,9 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods, require_safe
 
 from accounts.http import UserRequest
-from accounts.models import ManagerProfile, User
+from accounts.models import AccessEvent, ManagerProfile, User
 from accounts.permissions import Tier
+from accounts.trace import record_looks
 from matchmaking import permissions, presenting
 from matchmaking.forms import ReassignForm
 from matchmaking.models import Match, Review
@@ -77,6 +78,12 @@ def ops_assignments(request: UserRequest) -> HttpResponse:
         .order_by("assigned_at")
     ):
         reviews[review.match_id] = review
+    record_looks(
+        actor=request.user,
+        kind=AccessEvent.Kind.NAMES,
+        subject=AccessEvent.Subject.MATCH,
+        numbers=[match.number for match in page],
+    )
     waiting = [match.pk for match in page if _waits(match, reviews.get(match.pk))]
     why_not = _why_not(waiting)
     names = _names(reviews.values())

@@ -21,7 +21,7 @@ from matchmaking import permissions, presenting, questions
 from matchmaking.models import Inquiry, Match, Review
 from matchmaking.services.inquiries import answer_inquiry, ask, closed_text, take_back
 from matchmaking.side_forms import AnswersForm, QuestionsForm
-from matchmaking.views.gates import get_match, get_review, posted
+from matchmaking.views.gates import get_match, get_review, note_names, posted
 from matchmaking.workflow import IllegalMove, InquiryStatus, MatchStatus, ReviewStatus, Side
 
 # --- The manager --------------------------------------------------------------------------------
@@ -75,6 +75,8 @@ def _ask_page(
     match = review.match
     accepted = review.status == ReviewStatus.ACCEPTED
     reader = presenting.Reader(side="", names=accepted, contacts=False, is_manager=True)
+    if reader.names:
+        note_names(request.user, match, contacts=False)
     earlier = list(review.inquiries.all())
     waiting = next((one for one in earlier if one.status == InquiryStatus.OPEN), None)
     context: dict[str, Any] = {
@@ -180,7 +182,9 @@ def _questions_page(
     allowed: bool,
 ) -> HttpResponse:
     reader = presenting.side_reader(side, match)
-    rows = {row.key: row for row in presenting.grid_rows(match, reader) if row.key}
+    # A withdrawn text is not shown to the other side any more, nor what was compared with it.
+    compared = [] if presenting.is_gone(match) else presenting.grid_rows(match, reader)
+    rows = {row.key: row for row in compared if row.key}
     is_open = inquiry.status == InquiryStatus.OPEN
     listing = match.listing(side)
     asked = questions.asked(match, inquiry)

@@ -18,7 +18,7 @@ from matchmaking import permissions, presenting
 from matchmaking.forms import NoteField
 from matchmaking.models import Match, Review
 from matchmaking.services.overturning import NOTE_LIMIT, REOPENABLE, reopen_review
-from matchmaking.views.gates import get_match, posted, require_operator
+from matchmaking.views.gates import get_match, note_names, posted, require_operator
 from matchmaking.workflow import IllegalMove, ReviewStatus
 
 
@@ -86,6 +86,8 @@ def ops_reopen(request: UserRequest, number: str) -> HttpResponse:
                 messages.success(request, _("Reopened. Another manager decides it anew."))
                 return redirect(match)
     reader = presenting.reader_of(request.user, match)
+    if reader.names:
+        note_names(request.user, match, contacts=False)
     context = {
         "match": match,
         "form": form,

@@ -48,7 +48,7 @@ from matchmaking.workflow import IllegalMove, ReviewStatus
 # Rows of the queue above the present one, beside a review.
 ROWS_BEFORE = 8
 # What a page sends that is fetched before it is shown: the number of the match that is decided
-# first. It leaves no trace, and its notes wait for who reads them.
+# first. Its names are traced as on any page; that it was seen is noted once it is shown.
 AHEAD = "X-KQ-Ahead"
 # What a decision sends from a page that has the next one in hand: its number and its stamp.
 IN_HAND = "X-KQ-In-Hand"
@@ -142,21 +142,20 @@ def _is_barred(user: User, review: Review) -> bool:
 
 
 def _review_context(
-    request: UserRequest, review: Review, filters: Filters, *, ahead: str = ""
+    request: UserRequest, review: Review, filters: Filters, *, first: Review | None = None
 ) -> dict[str, Any]:
     match = review.match
     accepted = review.status in (ReviewStatus.ACCEPTED, ReviewStatus.SUBMITTED)
     reader = presenting.review_reader(review)
-    if reader.names and not ahead:
+    if reader.names:
         note_names(request.user, match, contacts=reader.contacts)
-    gone = last_review(request.user, ahead) if ahead else None
-    place = _place(request.user, review, filters, decided=gone.pk if gone else None)
-    events = list(match.events.select_related("actor"))
+    place = _place(request.user, review, filters, decided=first.pk if first else None)
+    events = list(match.events.select_related("actor", "subject"))
     shown = evidence(match, reader)
     news = None
     if review.is_open:
         news = changes.changes_since(review, shown["grid"], events)
-        if not ahead and request.method == "GET":
+        if first is None and request.method == "GET":
             changes.remember(review, shown["grid"], events)
     return shown | {
         "review": review,
@@ -174,9 +173,19 @@ def _review_context(
         "changed_events": presenting.event_lines(match, reader, news.events) if news else [],
         "events": presenting.event_lines(match, reader, events),
         "decided_reasons": presenting.reason_labels(review.reasons),
-        "undo": None if ahead else last_undoable(request.user),
+        "undo": None if first else last_undoable(request.user),
         "stamp": _stamp(review),
     }
+
+
+def _decided_first(request: UserRequest, review: Review) -> Review | None:
+    """Return the other open review of the user's that a page fetched ahead is to come after.
+
+    Whatever else the header says counts as none: the page is shown now, and noted as seen.
+    """
+    number = request.headers.get(AHEAD, "") if request.method == "GET" else ""
+    first = last_review(request.user, number) if number else None
+    return first if first is not None and first.is_open and first.pk != review.pk else None
 
 
 def _too_late(request: UserRequest, number: str, sentence: str, typed: str) -> HttpResponse:
@@ -240,9 +249,9 @@ def match_review(request: UserRequest, number: str) -> HttpResponse:
             return _too_late(request, number, sentence, form.data.get("comment", ""))
         if elsewhere := DecisionForm.elsewhere(request.POST, review.match):
             return redirect(elsewhere)
-    ahead = request.headers.get(AHEAD, "") if request.method == "GET" else ""
-    context = _review_context(request, review, filters, ahead=ahead) | {"form": form}
-    template = "matchmaking/_review.html" if ahead else "matchmaking/match_review.html"
+    first = _decided_first(request, review)
+    context = _review_context(request, review, filters, first=first) | {"form": form}
+    template = "matchmaking/_review.html" if first else "matchmaking/match_review.html"
     response = render(request, template, context, status=422 if form.errors else 200)
     response["Vary"] = AHEAD
     return response
@@ -382,6 +391,8 @@ def match_conflict(request: UserRequest, number: str) -> HttpResponse:
         )
         return redirect(_next_page(request.user, review, filters, keys))
     reader = presenting.Reader(side="", names=accepted, contacts=False, is_manager=True)
+    if reader.names:
+        note_names(request.user, review.match, contacts=False)
     context = {
         "review": review,
         "match": review.match,
@@ -420,7 +431,9 @@ def match_refer(request: UserRequest, number: str) -> HttpResponse:
             )
             return redirect(_next_page(request.user, review, filters, keys))
     accepted = review.status == ReviewStatus.ACCEPTED
-    reader = presenting.Reader(side="", names=accepted, contacts=False, is_manager=True)
+    reader = presenting.review_reader(review)
+    if reader.names:
+        note_names(request.user, review.match, contacts=False)
     context = {
         "review": review,
         "match": review.match,

@@ -511,6 +511,21 @@ def test_questions_are_taken_back_on_the_page(review):
     assert manager.post(page("match_ask", review), {"action": "take_back"}).status_code == 409
 
 
+def test_the_questions_about_a_withdrawn_listing_tell_no_more_of_it(review, owner):
+    answer_inquiry(inquiry=put(review), actor=owner, answers=["直径 3.2 m，12 件"])
+    demand = review.match.demand
+    asked = client_of(owner).get(page("match_questions", review)).context["items"][0]["row"]
+    assert asked is not None
+    actor = make_member(demand.owner)
+    withdraw(listing=demand, actor=actor, reason="obsolete", note="")
+
+    shown = client_of(owner).get(page("match_questions", review))
+
+    assert shown.status_code == 200
+    assert shown.context["items"][0]["row"] is None
+    assert f"要求：{asked.requirement}" not in shown.content.decode()
+
+
 def test_questions_stand_among_what_waits_for_the_side(review, owner):
     mine = client_of(owner)
     assert page("match_questions", review) not in mine.get(reverse("my_answers")).content.decode()
