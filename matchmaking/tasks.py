@@ -33,6 +33,7 @@ from matchmaking.services import (
     overturning,
     planning,
     rematching,
+    review_steps,
     stars,
     training,
 )
@@ -183,10 +184,11 @@ def tidy_desks(user_ids: list[int] | None = None) -> None:
     users = user_ids
     if users is None:
         users = list(ManagerProfile.objects.values_list("user", flat=True))
-    overturning.void_conflicted(users)
-    overturning.release_reviews(users)
-    publication.void_publications(users)
-    publication.release_publications(users)
+    with review_steps.filling_once():
+        overturning.void_conflicted(users)
+        overturning.release_reviews(users)
+        publication.void_publications(users)
+        publication.release_publications(users)
     assignment.assign_matches()
 
 

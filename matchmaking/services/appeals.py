@@ -19,6 +19,7 @@ from accounts.workdays import add_working_days
 from matchmaking import presenting
 from matchmaking.models import Appeal, Match, MatchEvent, Review
 from matchmaking.permissions import ConflictOfInterest, owner_of
+from matchmaking.services.review_steps import fill_queues
 from matchmaking.workflow import (
     APPEAL_MOVES,
     AppealStatus,
@@ -95,7 +96,7 @@ def appeal(*, match: Match, side: str, actor: User, text: str) -> Appeal:
         side=side,
         note=text,
     )
-    transaction.on_commit(_fill_queues)
+    transaction.on_commit(fill_queues)
     return made
 
 
@@ -165,9 +166,3 @@ def _move(made: Appeal, status: AppealStatus) -> None:
     made.status = status
     made.closed_at = None if status == AppealStatus.OPEN else timezone.now()
     made.save(update_fields=("status", "closed_at"))
-
-
-def _fill_queues() -> None:
-    from matchmaking.tasks import assign, send
-
-    send(assign)

@@ -251,12 +251,15 @@ def _give_all(board: Board) -> int:
 
 
 def _give_publication(board: Board, row: int, column: int) -> bool:
-    with suppress(IllegalMove, OwnSide):  # somebody was faster, or something has changed
-        assign_publication(
-            board.cases[row].pk, board.desks[column].profile, board.because(row, column)
-        )
-        board.desks[column].load += 1
-        return True
+    desk = board.desks[column]
+    # Somebody was faster, or something has changed.
+    with suppress(IllegalMove, OwnSide), transaction.atomic():
+        _one_at_a_time()
+        desk.load = loads([desk.user_id])[desk.user_id]
+        if desk.load < desk.profile.capacity:
+            assign_publication(board.cases[row].pk, desk.profile, board.because(row, column))
+            desk.load += 1
+            return True
     return False
 
 
@@ -272,7 +275,7 @@ def _give_matches(board: Board, pairs: Sequence[tuple[int, int]]) -> int:
     users = [profile.user_id for profile in profiles.values()]
     load, tied = loads(users), ties(users)
     barred = had(held)
-    busy = _busy({board.cases[row].listings[0] for row, _column in pairs})
+    busy = in_review_by_demand(board.cases[row].listings[0] for row, _column in pairs)
     openings = []
     for pk, (row, column) in keys.items():
         case, desk = board.cases[row], board.desks[column]
@@ -294,14 +297,19 @@ def _give_matches(board: Board, pairs: Sequence[tuple[int, int]]) -> int:
     return len(open_reviews(openings))
 
 
-def hold_matches(keys: Iterable[int]) -> dict[int, Match]:
-    """Lock those of some matches that can be with a manager, by key; without what others hold.
+def _one_at_a_time() -> None:
+    """Wait until no other run writes, and keep others waiting until the transaction ends.
 
-    One run writes at a time, so that two do not give one demand twice its share, nor wait for each
-    other's desks.
+    Two together could give one demand twice its share and one desk more than it has room for, or
+    wait for each other's desks.
     """
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(hashtext('matchmaking.assignment'))")
+
+
+def hold_matches(keys: Iterable[int]) -> dict[int, Match]:
+    """Lock those of some matches that can be with a manager, by key; without what others hold."""
+    _one_at_a_time()
     rows = (
         Match.objects.select_for_update(of=("self",), skip_locked=True)
         .filter(
@@ -351,7 +359,8 @@ def had(matches: Iterable[int]) -> dict[int, set[int]]:
     return found
 
 
-def _busy(demands: Iterable[int | None]) -> Counter[int]:
+def in_review_by_demand(demands: Iterable[int | None]) -> Counter[int]:
+    """Return how many matches of each demand are in review; `REVIEWS_PER_DEMAND` is its share."""
     rows = Match.objects.filter(demand__in=set(demands), status=MatchStatus.IN_REVIEW).order_by()
     return Counter(dict(rows.values_list("demand").annotate(Count("pk"))))
 

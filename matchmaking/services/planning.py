@@ -13,6 +13,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
+from django.conf import settings
 from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
@@ -27,13 +28,14 @@ from matchmaking.services.assignment import (
     had,
     hold_matches,
     hold_profiles,
+    in_review_by_demand,
     match_cases,
     waiting_cases,
     waiting_matches,
 )
 from matchmaking.services.desks import Board, Case, all_desks, loads
 from matchmaking.services.opening import Opening, open_reviews
-from matchmaking.workflow import IllegalMove, ReviewStatus
+from matchmaking.workflow import IllegalMove, MatchStatus, ReviewStatus
 
 Scope, State = AssignmentPlan.Scope, AssignmentPlan.State
 
@@ -238,6 +240,9 @@ def apply_plan(*, plan: AssignmentPlan, actor: User) -> AssignmentPlan:
         elif move["to"] in barred[pk]:
             skipped[pk] = "tried"
     made = [move for pk, move in moves.items() if pk not in skipped]
+    for move in _beyond_share(made, matches):
+        skipped[move["match"]] = "share"
+    made = [move for move in made if move["match"] not in skipped]
     for move in _over(made, profiles):
         skipped[move["match"]] = "full"
     made = [move for move in made if move["match"] not in skipped]
@@ -281,6 +286,21 @@ def _close(plan: AssignmentPlan, state: AssignmentPlan.State, actor: User) -> As
     plan.state, plan.closed_by, plan.closed_at = state, actor, timezone.now()
     plan.save(update_fields=("state", "closed_by", "closed_at", "result"))
     return plan
+
+
+def _beyond_share(
+    moves: Sequence[dict[str, Any]], matches: dict[int, Match]
+) -> list[dict[str, Any]]:
+    """Return the moves that would put more of a demand's matches in review than it may have."""
+    opened = [move for move in moves if matches[move["match"]].status == MatchStatus.SUGGESTED]
+    busy = in_review_by_demand(matches[move["match"]].demand_id for move in opened)
+    beyond = []
+    for move in opened:
+        demand = matches[move["match"]].demand_id
+        if busy[demand] >= settings.REVIEWS_PER_DEMAND:
+            beyond.append(move)
+        busy[demand] += 1
+    return beyond
 
 
 def _over(

@@ -224,7 +224,7 @@ def hand_back(
     """
     review = hold_open(review, actor)
     match = review.match
-    profile = ManagerProfile.objects.get(user=actor)
+    profile = ManagerProfile.objects.select_for_update().get(user=actor)
     for side in interested_in:
         owner = match.listing(Side(side)).owner_id
         # One that was struck out holds no more.

@@ -17,6 +17,7 @@ from accounts.models import User
 from matchmaking.criteria import suggest_criteria
 from matchmaking.models import Review
 from matchmaking.permissions import ConflictOfInterest
+from matchmaking.services.review_steps import filling_once
 from matchmaking.services.reviews import accept_review, submit_review
 from matchmaking.workflow import Decision, IllegalMove, ReviewStatus
 
@@ -54,6 +55,13 @@ def reject(
     *, reviews: Iterable[Review], actor: User, reason: str, comment: str, no_interest: bool
 ) -> Outcome:
     """Turn each of these matches down with the same reason and comment."""
+    with filling_once():
+        return _reject_each(reviews, actor, reason, comment, no_interest)
+
+
+def _reject_each(
+    reviews: Iterable[Review], actor: User, reason: str, comment: str, no_interest: bool
+) -> Outcome:
     outcome = Outcome()
     for review in reviews:
         try:

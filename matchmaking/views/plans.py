@@ -143,5 +143,6 @@ def _why_skipped(why: str) -> str:
         "tie": _("the manager has a tie to one of the sides"),
         "tried": _("the manager has had it before"),
         "full": _("the manager has no room any more"),
+        "share": _("enough matches of its demand are in review meanwhile"),
     }
     return reasons.get(why, why)

@@ -347,6 +347,23 @@ def test_a_move_that_is_not_made_leaves_no_desk_overfull(operator):
     assert (holder(of_metal), holder(of_chips)) == (chips, metal)
 
 
+def test_a_demand_gets_no_more_than_its_share_of_reviews_by_a_plan(operator, settings):
+    settings.REVIEWS_PER_DEMAND = 1
+    make_manager(classes=["C33"])
+    match = make_match()
+    plan = planned(operator, Scope.WAITING)
+    assert [move["match"] for move in plan.moves] == [match.pk]
+    make_match(demand=match.demand, status=MatchStatus.IN_REVIEW)
+
+    apply_plan(plan=plan, actor=operator)
+
+    assert AssignmentPlan.objects.get(pk=plan.pk).result == {
+        "moved": 0,
+        "skipped": [[match.pk, "share"]],
+    }
+    assert not Review.objects.exists()
+
+
 def test_it_takes_as_many_statements_for_one_as_for_ten(operator):
     def run(count):
         leaving = make_manager()
