@@ -171,6 +171,85 @@ def moment(value: dt.datetime | None) -> str:
     return f"{day(value)}\u00a0{timezone.localtime(value):%H:%M}"
 
 
+# Seconds. From a week on the date says more than a count of days.
+_MINUTE, _HOUR, _DAY, _WEEK = 60, 3600, 24 * 3600, 7 * 24 * 3600
+
+
+@register.filter
+def ago(value: dt.date | dt.datetime | None) -> SafeString | str:
+    """Show how long ago something was, or how soon it is, with the exact time on hover.
+
+    “3 小时前”, “in 2 days”; the date alone for what is a week or more away. A date without a time
+    of day is counted in days.
+    """
+    if value is None:
+        return ""
+    exact = _exact(value)
+    if not isinstance(value, dt.datetime):
+        return _time(value.isoformat(), exact, _in_days((value - timezone.localdate()).days, value))
+    seconds = int((value - timezone.now()).total_seconds())
+    return _time(timezone.localtime(value).isoformat("T", "seconds"), exact, _near(seconds, value))
+
+
+def _time(stamp: str, exact: str, words: str) -> SafeString:
+    return format_html('<time datetime="{}" title="{}">{}</time>', stamp, exact, words)
+
+
+def _exact(value: dt.date | dt.datetime) -> str:
+    """Write a date with its year, and with the time of day if it has one."""
+    on = timezone.localtime(value) if isinstance(value, dt.datetime) else value
+    words = (
+        date_format(on, "j F Y")
+        if _english()
+        else _("%(year)d year %(date)s")
+        % {
+            "year": on.year,
+            "date": _("%(month)d month %(day)d day") % {"month": on.month, "day": on.day},
+        }
+    )
+    return f"{words}\u00a0{on:%H:%M}" if isinstance(on, dt.datetime) else words
+
+
+def _near(seconds: int, value: dt.datetime) -> str:
+    """Say in words how far a moment is away: minus for the past."""
+    away = abs(seconds)
+    if away < _MINUTE:
+        return _("just now")
+    if away >= _WEEK:
+        return day(value)
+    if away >= _DAY:
+        return _in_days(away // _DAY * (1 if seconds > 0 else -1), value)
+    if away >= _HOUR:
+        count = away // _HOUR
+        words = (
+            ngettext("%(count)d hour ago", "%(count)d hours ago", count)
+            if seconds < 0
+            else ngettext("in %(count)d hour", "in %(count)d hours", count)
+        )
+        return words % {"count": count}
+    count = away // _MINUTE
+    words = (
+        ngettext("%(count)d minute ago", "%(count)d minutes ago", count)
+        if seconds < 0
+        else ngettext("in %(count)d minute", "in %(count)d minutes", count)
+    )
+    return words % {"count": count}
+
+
+def _in_days(days: int, value: dt.date | dt.datetime) -> str:
+    if abs(days) >= 7:
+        return day(value)
+    if days == 0:
+        return _("today")
+    count = abs(days)
+    words = (
+        ngettext("%(count)d day ago", "%(count)d days ago", count)
+        if days < 0
+        else ngettext("in %(count)d day", "in %(count)d days", count)
+    )
+    return words % {"count": count}
+
+
 @register.simple_tag
 def clock(
     due_on: dt.date | None, paused_on: dt.date | None = None, days_left: int | None = None

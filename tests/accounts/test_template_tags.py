@@ -154,3 +154,55 @@ def test_query_string_changes_and_takes_out():
     request = RequestFactory().get("/", {"q": "a&b", "page": "2"})
     assert draw('{% query_string q="c" page=None %}', request=request) == "?q=c"
     assert draw("{% query_string q=None page=None %}", request=request) == "?"
+
+
+NOON = dt.datetime(2026, 11, 23, 12, 0, tzinfo=dt.timezone(dt.timedelta(hours=8)))
+
+
+@pytest.mark.parametrize(
+    ("away", "chinese", "english"),
+    [
+        (dt.timedelta(seconds=-59), "刚刚", "just now"),
+        (dt.timedelta(seconds=30), "刚刚", "just now"),
+        (dt.timedelta(minutes=-1), "1 分钟前", "1 minute ago"),
+        (dt.timedelta(minutes=-59, seconds=-59), "59 分钟前", "59 minutes ago"),
+        (dt.timedelta(minutes=5), "5 分钟后", "in 5 minutes"),
+        (dt.timedelta(hours=-1), "1 小时前", "1 hour ago"),
+        (dt.timedelta(hours=23, minutes=59), "23 小时后", "in 23 hours"),
+        (dt.timedelta(hours=-47), "1 天前", "1 day ago"),
+        (dt.timedelta(days=-6, hours=-23), "6 天前", "6 days ago"),
+        (dt.timedelta(days=2), "2 天后", "in 2 days"),
+        (dt.timedelta(days=-7), "11 月 16 日", "16 Nov"),
+        (dt.timedelta(days=400), "2027 年 12 月 28 日", "28 Dec 2027"),
+    ],
+)
+def test_a_moment_is_told_by_how_far_it_is_away(away, chinese, english, monkeypatch, today):
+    monkeypatch.setattr("django.utils.timezone.now", lambda: NOON)
+    for language, words in (("zh-hans", chinese), ("en", english)):
+        with override(language):
+            assert f">{words}</time>" in kq.ago(NOON + away).replace("\u00a0", " ")
+
+
+def test_the_exact_time_is_beside_the_words(monkeypatch, today):
+    monkeypatch.setattr("django.utils.timezone.now", lambda: NOON)
+    before = NOON - dt.timedelta(hours=2)
+    stamp = '<time datetime="2026-11-23T10:00:00+08:00"'
+    with override("zh-hans"):
+        assert draw("{{ when|ago }}", when=before).replace("\u00a0", " ") == (
+            f'{stamp} title="2026 年 11 月 23 日 10:00">2 小时前</time>'
+        )
+    with override("en"):
+        assert draw("{{ when|ago }}", when=before).replace("\u00a0", " ") == (
+            f'{stamp} title="23 November 2026 10:00">2 hours ago</time>'
+        )
+
+
+def test_a_date_is_counted_in_days(today):
+    with override("en"):
+        assert kq.ago(dt.date(2026, 11, 23)).endswith(">today</time>")
+        assert kq.ago(dt.date(2026, 11, 22)).endswith(">1 day ago</time>")
+        assert kq.ago(dt.date(2026, 11, 25)).endswith(">in 2 days</time>")
+        assert kq.ago(dt.date(2026, 11, 1)) == (
+            '<time datetime="2026-11-01" title="1 November 2026">1 Nov</time>'
+        )
+    assert kq.ago(None) == ""
