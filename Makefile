@@ -75,7 +75,7 @@ $(PACKAGES): requirements/base.txt requirements/ml.txt requirements/dev.txt requ
 		-r requirements/dev.txt -c requirements/constraints.txt
 	@touch $@
 
-$(ASSETS): package.json package-lock.json scripts/build_assets.mjs scripts/icons.txt static/brand/kq.svg | $(PACKAGES)
+$(ASSETS): package.json package-lock.json scripts/build_assets.mjs scripts/echarts.mjs scripts/icons.txt static/brand/kq.svg | $(PACKAGES)
 	@node -e 'process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)' 2>/dev/null && npm --version >/dev/null 2>&1 || \
 		{ $(PY) -m pip install --quiet -r requirements/node.txt; }
 	npm ci --silent
