@@ -14,13 +14,16 @@ from django.template.context import Context
 from django.templatetags.static import static
 from django.utils import timezone
 from django.utils.formats import date_format
-from django.utils.html import escape, format_html, format_html_join
+from django.utils.html import escape, format_html
 from django.utils.safestring import SafeString, mark_safe
-from django.utils.translation import get_language, ngettext
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from accounts.classes import class_name as name_of_class
 from accounts.clocks import answer_due as due_of
+from accounts.languages import in_english as _english
+from accounts.languages import language_of, page_language
+from accounts.languages import parts as language_parts
 from accounts.models import ManagerProfile, Organization
 from accounts.regions import region_name
 from accounts.workdays import working_days_left
@@ -101,10 +104,6 @@ def verified(organization: Organization) -> SafeString | str:
 
 
 # --- Money --------------------------------------------------------------------------------------
-
-
-def _english() -> bool:
-    return (get_language() or "").startswith("en")
 
 
 def _short(number: Decimal) -> str:
@@ -318,6 +317,38 @@ def class_name(code: str) -> str:
 
 # --- Text ---------------------------------------------------------------------------------------
 
+
+@register.filter
+def said(value: object) -> SafeString:
+    """Show what a person wrote, or a sentence that names it, with the language of its parts.
+
+    Whatever is in the page's own language stands as it is; the rest is put into a
+    `<span lang="…">`. Everything is escaped. What is HTML already is left alone.
+    """
+    if value is None:
+        return SafeString("")
+    if isinstance(value, SafeString):
+        return value
+    return SafeString(
+        "".join(
+            format_html('<span lang="{}">{}</span>', language, piece) if language else escape(piece)
+            for piece, language in language_parts(str(value))
+        )
+    )
+
+
+@register.simple_tag
+def lang_of(text: object) -> SafeString:
+    """Return ` lang="…"` for an element that holds what a person wrote, "" where the page has it.
+
+    `<h1{% lang_of listing.title %}>{{ listing.title }}</h1>`.
+    """
+    language = language_of(str(text)) if text else ""
+    if not language or language == page_language():
+        return SafeString("")
+    return format_html(' lang="{}"', language)
+
+
 _BEFORE_FIGURE = re.compile(r"(?<=[≤≥<>=±~～]) (?=[\d+-])")
 _AFTER_FIGURE = re.compile(r"(?<=\d) (?=[A-Za-zμµΩ℃°%‰个件台万元年月日天])")
 
@@ -330,13 +361,20 @@ def nbsp(text: object) -> str:
 
 @register.filter
 def paragraphs(text: object) -> SafeString:
-    """Show a plain text: a paragraph for each block, its line ends kept, everything escaped."""
+    """Show a plain text: a paragraph for each block, its line ends kept, everything escaped.
+
+    A paragraph in another language than the page's says so.
+    """
     blocks = [block.strip("\n") for block in re.split(r"\n\s*\n", str(text).replace("\r\n", "\n"))]
-    return format_html_join(
-        "\n",
-        "<p>{}</p>",
-        ((mark_safe("<br>".join(escape(block).split("\n"))),) for block in blocks if block.strip()),
-    )
+    return SafeString("\n".join(_paragraph(block) for block in blocks if block.strip()))
+
+
+def _paragraph(block: str) -> SafeString:
+    (piece, language), *more = language_parts(block)
+    if language and not more:
+        lines = mark_safe("<br>".join(map(escape, piece.split("\n"))))
+        return format_html('<p lang="{}">{}</p>', language, lines)
+    return format_html("<p>{}</p>", mark_safe("<br>".join(map(said, block.split("\n")))))
 
 
 # --- Addresses and pages --------------------------------------------------------------------------

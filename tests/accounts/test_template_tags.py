@@ -127,7 +127,10 @@ def test_every_icon_that_is_drawn_is_in_the_sprite():
 
 def test_plain_text_becomes_paragraphs_and_nothing_else():
     shown = kq.paragraphs("one\ntwo\n\n<script>alert('x')</script>\r\n\r\n\n")
-    assert shown == "<p>one<br>two</p>\n<p>&lt;script&gt;alert(&#x27;x&#x27;)&lt;/script&gt;</p>"
+    assert shown == (
+        '<p lang="en">one<br>two</p>\n'
+        '<p lang="en">&lt;script&gt;alert(&#x27;x&#x27;)&lt;/script&gt;</p>'
+    )
 
 
 @pytest.mark.parametrize(
