@@ -72,6 +72,11 @@ class User(AbstractUser):  # type: ignore[django-manager-missing]  # knox has no
     # Single letters press what they stand for in the workbench; who dictates to the computer, or
     # types with a device that sends letters, switches that off (WCAG 2.1.4).
     shortcuts = models.BooleanField(_("keyboard shortcuts"), default=True)
+    # Of which roles (`accounts.navigation.Role`) the first steps are put away for good.
+    guides_hidden = ArrayField(models.CharField(max_length=8), default=list, blank=True)
+    # When the home page was opened last, and when in the visit before: what is new since then.
+    home_seen_at = models.DateTimeField(null=True, editable=False)
+    home_seen_before = models.DateTimeField(null=True, editable=False)
     # Runs the platform: verifies, certifies, reassigns, sees everything, decides no match.
     is_operator = models.BooleanField(_("operator"), default=False)
 
