@@ -1025,10 +1025,14 @@ class Part:
     share: int
 
     @property
-    def signed(self) -> str:
+    def shown(self) -> str:
         if self.points is None:
-            return ""
+            return "" if self.value is None else str(self.value)
         return f"+{self.points}" if self.points > 0 else str(self.points).replace("-", "−")
+
+    @property
+    def less(self) -> bool:
+        return self.points is not None and self.points < 0
 
 
 _PART_LABELS: dict[str, StrOrPromise] = {

@@ -11,6 +11,7 @@ from django import forms, template
 from django.core.paginator import Page
 from django.forms.boundfield import BoundField
 from django.template.context import Context
+from django.template.loader import render_to_string
 from django.templatetags.static import static
 from django.utils import timezone
 from django.utils.formats import date_format
@@ -77,10 +78,15 @@ def icon(name: str, extra: str = "") -> SafeString:
     )
 
 
+def component(part: str, /, **values: Any) -> SafeString:
+    """Draw a component of templates/components/ without the line ends around it."""
+    return mark_safe(render_to_string(f"components/{part}.html", values).strip())
+
+
 @register.simple_tag
 def chip(icon_name: str, tone: str, label: str) -> SafeString:
     """Show a status: icon, word, colour, in that order of trust."""
-    return format_html('<span class="kq-st {}">{}{}</span>', tone, icon(icon_name), label)
+    return component("chip", icon_name=icon_name, tone=tone, label=label)
 
 
 @register.simple_tag
@@ -272,17 +278,17 @@ def clock(
             "%(count)d working days late (was due %(date)s)",
             late,
         ) % {"count": late, "date": day(due_on)}
-        return format_html('<span class="kq-st unmet">{}{}</span>', icon("alarm"), words)
+        return component("clock", state="late", words=words)
     if due_on == today or left == 0:
         # A day ends at midnight, and with it what was promised for it.
         words = _("Due today by 24:00 (%(date)s)") % {"date": day(due_on)}
-        return format_html('<span class="kq-st part">{}{}</span>', icon("alarm"), words)
+        return component("clock", state="today", words=words)
     words = ngettext(
         "%(count)d working day left (by %(date)s)",
         "%(count)d working days left (by %(date)s)",
         left,
     ) % {"count": left, "date": day(due_on)}
-    return format_html('<span class="kq-clock">{}{}</span>', icon("alarm"), words)
+    return component("clock", state="left", words=words)
 
 
 def _paused(since: dt.date, left: int) -> SafeString:
@@ -291,7 +297,7 @@ def _paused(since: dt.date, left: int) -> SafeString:
         "Paused since %(date)s, %(count)d working days left",
         left,
     ) % {"count": left, "date": day(since)}
-    return format_html('<span class="kq-clock">{}{}</span>', icon("player-pause"), words)
+    return component("clock", state="paused", words=words)
 
 
 @register.filter
@@ -394,7 +400,7 @@ def query_string(context: Context, **changes: Any) -> str:
     return f"?{query.urlencode()}" if query else "?"
 
 
-@register.inclusion_tag("_pagination.html", takes_context=True)
+@register.inclusion_tag("components/pagination.html", takes_context=True)
 def page_links(context: Context, page: Page[Any]) -> dict[str, Any]:
     """Link the pages by number, keeping every other parameter of the address."""
     numbers = page.paginator.get_elided_page_range(page.number, on_each_side=2, on_ends=1)
@@ -452,7 +458,7 @@ def form_fields(form: forms.BaseForm) -> dict[str, Any]:
     return {"form": form}
 
 
-@register.inclusion_tag("_error_summary.html")
+@register.inclusion_tag("components/error_summary.html")
 def error_summary(*given: forms.BaseForm | None) -> dict[str, Any]:
     """List what has to be changed, each a link to its field. Shows nothing when all is well."""
     items: list[dict[str, str]] = []

@@ -19,6 +19,12 @@ VAR_DIR = Path(env.text("KEQIAO_VAR", str(BASE_DIR / "var")))
 
 SITE_NAME = env.text("SITE_NAME", "科桥 KeQiao")
 SITE_OPERATOR = env.text("SITE_OPERATOR", "")
+# How people reach those who run it: an e-mail address, a telephone number, or both.
+SITE_CONTACT = env.text("SITE_CONTACT", "")
+# The number of the site's registration (ICP 备案号), which Chinese law wants on its pages.
+SITE_ICP = env.text("SITE_ICP", "")
+# Closes the site like `manage.py maintenance on`, for hosts that share no files.
+MAINTENANCE = env.flag("MAINTENANCE", False)
 # What links in mails begin with: a task that writes one sees no request.
 SITE_URL = env.text("SITE_URL", "http://localhost:8000")
 
@@ -34,6 +40,7 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "django.contrib.staticfiles",
     "django.contrib.postgres",
+    "django.contrib.sitemaps",
     "django_structlog",
     "allauth",
     "allauth.account",
@@ -52,11 +59,14 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    "config.middleware.Maintenance",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "accounts.own_language.OwnLanguage",
+    "config.middleware.PageLanguage",
     "django_structlog.middlewares.RequestMiddleware",
     "django.contrib.auth.middleware.LoginRequiredMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
@@ -75,6 +85,8 @@ TEMPLATES = [
         "DIRS": [BASE_DIR / "templates"],
         "APP_DIRS": True,
         "OPTIONS": {
+            # The design system; every page is made of it.
+            "builtins": ["accounts.templatetags.components"],
             "context_processors": [
                 "django.template.context_processors.request",
                 "django.template.context_processors.i18n",
@@ -207,6 +219,10 @@ SPECTACULAR_SETTINGS = {
 LANGUAGE_CODE = "zh-hans"
 LANGUAGES = [("zh-hans", _("Simplified Chinese")), ("en", _("English"))]
 LOCALE_PATHS = [BASE_DIR / "locale"]
+# Of visitors; whoever signs in has the language of their account.
+LANGUAGE_COOKIE_AGE = 365 * 24 * 3600
+LANGUAGE_COOKIE_HTTPONLY = True
+LANGUAGE_COOKIE_SAMESITE = "Lax"
 TIME_ZONE = "Asia/Shanghai"
 USE_TZ = True
 

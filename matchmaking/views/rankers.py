@@ -130,7 +130,11 @@ def _choose(request: UserRequest, version: RankerVersion | None) -> HttpResponse
         ],
         "is_active": active == (version.number if version else None),
         "refusal": rankers.refusal(version, current_model()) if version else "",
-        "gains": [(label, round(share)) for label, share in shares.most_common() if share >= 0.5],
+        "gains": [
+            {"label": label, "share": round(share), "shown": round(share)}
+            for label, share in shares.most_common()
+            if share >= 0.5
+        ],
         "demands": Demand.objects.live().count(),
         "problem": problem,
     }
