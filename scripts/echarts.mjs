@@ -3,23 +3,23 @@
 
 import { BarChart, LineChart } from "echarts/charts";
 import {
-  AriaComponent,
   GridComponent,
   LegendComponent,
   MarkLineComponent,
+  TitleComponent,
   TooltipComponent,
 } from "echarts/components";
 import { init, use } from "echarts/core";
 import { CanvasRenderer } from "echarts/renderers";
 
 use([
-  AriaComponent,
   BarChart,
   CanvasRenderer,
   GridComponent,
   LegendComponent,
   LineChart,
   MarkLineComponent,
+  TitleComponent,
   TooltipComponent,
 ]);
 
