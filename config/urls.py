@@ -1,14 +1,13 @@
 """Every address of the site, by app."""
 
-from django.contrib.auth.decorators import login_not_required
 from django.urls import include, path
-from django.views.i18n import set_language
 
+from accounts.views.language import set_language
 from config.health import healthz
 
 urlpatterns = [
     path("healthz/", healthz, name="healthz"),
-    path("i18n/setlang/", login_not_required(set_language), name="set_language"),
+    path("i18n/setlang/", set_language, name="set_language"),
     path("account/", include("allauth.urls")),
     # The lists come last: whatever no address is for is answered there.
     path("api/v1/", include("matchmaking.api.urls")),
@@ -18,4 +17,5 @@ urlpatterns = [
     path("", include("matchmaking.urls")),
 ]
 
+handler400 = "config.errors.bad_request"
 handler500 = "config.errors.server_error"

@@ -1,12 +1,10 @@
-"""Help, errors, and what every page of the frame promises."""
+"""Help, and what every page of the frame promises."""
 
 import re
 
 import pytest
-from django.test import RequestFactory
 from django.urls import reverse
 
-from config.errors import server_error
 from tests.factories import make_manager, make_member, make_operator, make_organization, make_user
 
 pytestmark = pytest.mark.django_db
@@ -69,41 +67,6 @@ def test_visitors_log_in_first_and_come_back(client, name):
 def test_what_changes_something_is_not_a_link(client, name):
     client.force_login(make_member())
     assert client.get(reverse(name)).status_code == 405
-
-
-def test_a_page_that_is_not_there_says_so(client):
-    response = client.get("/no/such/page/")
-    assert response.status_code == 404
-    assert "没有这一页" in response.content.decode()
-
-
-def test_a_form_without_its_token_is_explained():
-    from django.test import Client
-
-    client = Client(enforce_csrf_checks=True)
-    response = client.post(reverse("account_login"), {"login": "a", "password": "b"})
-    assert response.status_code == 403
-    assert "表单已失效" in response.content.decode()
-
-
-def test_a_failure_says_that_nothing_was_saved_and_gives_a_reference(client, monkeypatch):
-    def fail(request, template):
-        raise RuntimeError("broken")
-
-    monkeypatch.setattr("accounts.views.help.render", lambda *args: fail(*args[:2]))
-    client.raise_request_exception = False
-    response = client.get(reverse("help_matching"))
-    page = response.content.decode()
-    assert response.status_code == 500
-    assert "没有保存" in page
-    assert re.search(r"编号 [0-9a-f]{8} 发给我们", page)
-    assert "broken" not in page
-
-
-def test_the_page_of_a_failure_needs_neither_person_nor_database(django_assert_num_queries):
-    with django_assert_num_queries(0):
-        response = server_error(RequestFactory().get("/"))
-    assert response.status_code == 500
 
 
 @pytest.mark.parametrize(

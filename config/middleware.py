@@ -1,0 +1,70 @@
+"""What happens to every request before a view sees it: maintenance, and a language for one page."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
+from django.utils import translation
+from django.utils.cache import patch_vary_headers
+
+from accounts.maintenance import closure
+from config.errors import closed_page
+
+GetResponse = Callable[[HttpRequest], HttpResponse]
+
+# In an address: the language that this one answer shall have.
+PARAMETER = "lang"
+# What a page sends with the fragments that it asks for, so that they come in its own language.
+HEADER = "X-Page-Language"
+
+
+def asked_language(request: HttpRequest) -> str:
+    """Return the language that the address or the asking page names, "" for none of ours."""
+    asked = request.GET.get(PARAMETER, "") or request.headers.get(HEADER, "")
+    return asked.lower() if asked.lower() in dict(settings.LANGUAGES) else ""
+
+
+class PageLanguage:
+    """Answer `?lang=en` and `?lang=zh-hans` in that language, this once: no cookie is set.
+
+    Search engines keep no cookies, so each language of a public page needs an address. People
+    choose theirs with the switch. Stands after `LocaleMiddleware`, whose choice this overrules.
+    """
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        language = asked_language(request)
+        if language:
+            translation.activate(language)
+            request.LANGUAGE_CODE = translation.get_language()
+        response = self.get_response(request)
+        if HEADER in request.headers:
+            patch_vary_headers(response, [HEADER])
+        return response
+
+
+class Maintenance:
+    """Answer 503 while the site is closed. Stands before whatever needs the database or the cache.
+
+    Static files come from before it, and the health check goes on: whoever watches the site wants
+    to know how its parts are while they are worked on.
+    """
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+        self.health = reverse("healthz")
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if request.path == self.health:
+            return self.get_response(request)
+        closed = closure()
+        if closed is None:
+            return self.get_response(request)
+        language = asked_language(request) or translation.get_language_from_request(request)
+        with translation.override(language):
+            return closed_page(request, closed)
