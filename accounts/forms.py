@@ -215,7 +215,7 @@ class ProfileForm(forms.ModelForm[User]):
     class Meta:
         model = User
         fields = ("name", "phone", "language")
-        labels = {"language": _("Language of e-mails")}
+        labels = {"language": _("Language of pages and e-mails")}
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

@@ -11,6 +11,8 @@ from collections.abc import Iterable, Iterator
 from django.utils.translation import get_language
 
 CHINESE, ENGLISH = "zh-Hans", "en"
+# The tags (BCP 47) of the languages of the site, by Django's codes.
+LANGUAGE_TAGS = {"zh-hans": CHINESE, "en": ENGLISH}
 
 _HAN = "\u2e80-\u2fdf\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U000323af"
 # Full-width marks and forms belong to a Chinese text as much as its characters.

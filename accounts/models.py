@@ -65,9 +65,9 @@ class User(AbstractUser):  # type: ignore[django-manager-missing]  # knox has no
     email = models.EmailField(_("e-mail"), unique=True)
     name = models.CharField(_("name"), max_length=80)
     phone = models.CharField(_("phone"), max_length=30, blank=True)
-    # Of mails: pages follow the browser, but a task that writes a letter sees no browser.
+    # Of pages on every device, and of letters: a task that writes one sees no browser.
     language = models.CharField(
-        _("language of e-mails"), max_length=7, choices=Language, default=Language.ZH
+        _("language of pages and e-mails"), max_length=7, choices=Language, default=Language.ZH
     )
     # Single letters press what they stand for in the workbench; who dictates to the computer, or
     # types with a device that sends letters, switches that off (WCAG 2.1.4).

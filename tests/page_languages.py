@@ -25,9 +25,9 @@ _PLACE = re.compile(r"%\(\w+\)[sd]|\{\w*\}|<[^>]*>")
 # Whoever writes three words in a row with one of these among them writes English.
 _GRAMMAR = set(
     _WORD.findall(
-        "a an and are as at be been before but by can cannot for from had has have if in is it its may "
-        "more must no not of on or our so than that the their then there these they this to until was "
-        "were what when which who will with without you your"
+        "a an and are as at be been before but by can cannot for from had has have if in is it its "
+        "may more must no not of on or our so than that the their then there these they this to "
+        "until was were what when which who will with without you your"
     )
 )
 _VOID = set(_WORD.findall("area base br col embed hr img input link meta source track wbr"))

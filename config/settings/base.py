@@ -222,7 +222,6 @@ LOCALE_PATHS = [BASE_DIR / "locale"]
 # Of visitors; whoever signs in has the language of their account.
 LANGUAGE_COOKIE_AGE = 365 * 24 * 3600
 LANGUAGE_COOKIE_HTTPONLY = True
-LANGUAGE_COOKIE_SAMESITE = "Lax"
 TIME_ZONE = "Asia/Shanghai"
 USE_TZ = True
 

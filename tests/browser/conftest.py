@@ -142,6 +142,7 @@ def visit(browser: Browser, live_server) -> Iterator[Visit]:
         if user is not None:
             client = Client()
             client.force_login(user)
+            User.objects.filter(pk=user.pk).update(language=language)
             name = settings.SESSION_COOKIE_NAME
             context.add_cookies(
                 [{"name": name, "value": client.cookies[name].value, "url": live_server.url}]

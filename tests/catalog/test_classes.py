@@ -20,6 +20,7 @@ from catalog.classes import (
 from catalog.industries import industries
 from catalog.services import publishing
 from tests.factories import make_demand, make_user
+from tests.speaking import speak
 
 DEMO = Path("matchmaking/demo/listings")
 
@@ -251,9 +252,8 @@ def test_htmx_gets_the_hits_and_a_browser_the_page(reader):
 
 def test_names_follow_the_language(reader):
     url = reverse("class_search", args=["ipc"])
-    got = reader.get(
-        url, {"q": "C21D"}, headers={"Accept": "application/json", "Accept-Language": "en"}
-    )
+    speak(reader, "en")
+    got = reader.get(url, {"q": "C21D"}, headers={"Accept": "application/json"})
     assert got.json()["items"][0]["name"].startswith("Modifying")
 
 

@@ -30,6 +30,7 @@ from tests.factories import (
     make_review,
 )
 from tests.matchmaking.test_pages_matches import page
+from tests.speaking import speak
 
 pytestmark = pytest.mark.django_db
 
@@ -48,7 +49,7 @@ def test_a_new_site_shows_no_zeros(client):
 @pytest.mark.parametrize("language", ["zh-hans", "en"])
 def test_the_front_page_shows_listings_and_names_no_owner(client, language):
     demand, achievement = make_demand(), make_achievement()
-    client.cookies["django_language"] = language
+    speak(client, language)
 
     html = page(client, reverse("home"))
 
@@ -169,7 +170,7 @@ def test_operator_pages_are_for_operators(client, name, who, code, language):
     }
     if who in people:
         client.force_login(people[who]())
-    client.cookies["django_language"] = language
+    speak(client, language)
 
     assert client.get(reverse(name)).status_code == code
 

@@ -35,6 +35,7 @@ from tests.factories import (
     make_review,
     make_user,
 )
+from tests.speaking import speak
 
 pytestmark = pytest.mark.django_db
 
@@ -142,7 +143,7 @@ def test_no_page_names_the_other_side_before_the_introduction(client, side, lang
             match=match, verb=name, after=status, note=f"{UNIVERSITY} {ENTERPRISE}"
         )
     log_in(client, demand_side(match) if side == "demand" else achievement_side(match))
-    client.cookies["django_language"] = language
+    speak(client, language)
     own = match.listing(side).number
     other = "achievement" if side == "demand" else "demand"
 

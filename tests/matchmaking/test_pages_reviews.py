@@ -26,6 +26,7 @@ from tests.factories import (
     make_review,
 )
 from tests.matchmaking.test_pages_matches import NAMES, make_pair, page
+from tests.speaking import speak
 
 pytestmark = pytest.mark.django_db
 
@@ -70,7 +71,7 @@ def unchanged(review: Review) -> bool:
 def test_both_names_are_hidden_until_the_review_is_taken_on(client, language):
     review = make_open(ReviewStatus.ASSIGNED)
     url = manager_of(client, review)
-    client.cookies["django_language"] = language
+    speak(client, language)
     number = review.match.number
 
     for address in (
