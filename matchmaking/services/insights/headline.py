@@ -1,0 +1,77 @@
+"""The four figures at the top of the dashboard, and the clocks of first answers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from django.utils.translation import gettext as _
+
+from matchmaking.services.insights.rows import DEMAND_ROWS, Figure, count_of
+from matchmaking.services.insights.scope import Scope
+from matchmaking.services.insights.sources import CLOCKS, DEMANDS
+from matchmaking.services.insights.sql import fetch, parameters
+
+_KEYS = ("answer-all", "answer-in-time", "answer-agreed", "answer-signed")
+
+
+@dataclass(frozen=True)
+class Headline:
+    """One of the four. `before` is the same of the span before, None for what is of this moment.
+
+    `money`: for contracts, the budgets that the demands name, in CNY (nobody tells the platform the
+    sum of a contract); None where none names one.
+    """
+
+    key: str
+    label: str
+    figure: Figure
+    before: Figure | None = None
+    money: int | None = None
+
+    @property
+    def points(self) -> int | None:
+        """By how many percentage points the share differs from the span before; None where one of
+        both has no whole."""
+        share, before = self.figure.share, self.before.share if self.before else None
+        if share is None or before is None:
+            return None
+        return round(100 * share) - round(100 * before)
+
+    @property
+    def more(self) -> int | None:
+        """By how many rows the number differs from the span before."""
+        return self.figure.n - self.before.n if self.before else None
+
+
+def headline(scope: Scope) -> tuple[Headline, ...]:
+    """Count answered in time, both sides agreed, contracts, late now; three queries."""
+    now, money = _cohort(scope)
+    before, _money = _cohort(scope.before())
+    late = fetch(f"SELECT count(*) FROM ({CLOCKS}) source WHERE late", parameters(scope))[0][0]
+    labels = {
+        "answer-in-time": _("Answered in time"),
+        "answer-agreed": _("Both sides agreed to meet"),
+        "answer-signed": _("Contract signed"),
+    }
+    return (
+        *(
+            Headline(
+                key,
+                label,
+                Figure(now[key], now["answer-all"], key),
+                # The rows of the span before are under its own address.
+                Figure(before[key], before["answer-all"], ""),
+                money if key == "answer-signed" else None,
+            )
+            for key, label in labels.items()
+        ),
+        Headline("late", _("Late now"), Figure(late, None, "late")),
+    )
+
+
+def _cohort(scope: Scope) -> tuple[dict[str, int], int | None]:
+    conditions = {key: DEMAND_ROWS[key] for key in _KEYS}
+    budgets = f"sum(budget) FILTER (WHERE {DEMAND_ROWS['answer-signed']})"
+    query = f"SELECT {budgets}, {count_of(conditions)} FROM ({DEMANDS}) source"
+    money, *counts = fetch(query, parameters(scope))[0]
+    return dict(zip(_KEYS, counts, strict=True)), None if money is None else int(money)
