@@ -350,11 +350,11 @@ def choose(*, user: User, choices: dict[str, Choice]) -> None:
     Raises `ValueError` for a choice that a kind does not offer.
     """
     User.objects.select_for_update(no_key=True).get(pk=user.pk)
+    present = choices_of(user)
     for code, choice in choices.items():
-        kind = _kinds[code]
-        if choice not in kind.choices:
+        if choice not in _kinds[code].choices:
             raise ValueError(f"{code} cannot be {choice}")
-        if choice == choice_of(user, kind):
+        if choice == present[code]:
             continue
         NotificationPreference.objects.update_or_create(
             user=user, kind=code, defaults={"choice": choice}
@@ -363,8 +363,8 @@ def choose(*, user: User, choices: dict[str, Choice]) -> None:
         if choice != Choice.NOW:
             _stop_mails(waiting, Mailing.DIGEST if choice == Choice.DIGEST else Mailing.NONE)
         if choice in (Choice.OFF, Choice.MUTED):
-            daily = waiting.filter(mailing__in=(Mailing.DIGEST, Mailing.DIGESTED))
-            daily.update(mailing=Mailing.NONE)
+            # Also one whose sending has failed before: it is not written again.
+            waiting.exclude(mailing=Mailing.NONE).update(mailing=Mailing.NONE)
         if choice == Choice.MUTED:
             mark_read(waiting)
 

@@ -26,6 +26,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+from django.db.models import QuerySet
 from django.utils.formats import number_format
 from django.utils.translation import pgettext_lazy
 from django_stubs_ext import StrOrPromise
@@ -243,9 +244,9 @@ def missing_parts(stars: ManagerStars) -> list[str]:
     return [str(part.label) for part in FORMULA if part.code not in stars.parts]
 
 
-def all_of(profile: ManagerProfile) -> list[ManagerStars]:
+def all_of(profile: ManagerProfile) -> QuerySet[ManagerStars]:
     """Return every result that a manager's stars had, the present one first."""
-    return list(ManagerStars.objects.filter(profile=profile))
+    return ManagerStars.objects.filter(profile=profile)
 
 
 def latest_of(profile: ManagerProfile) -> ManagerStars | None:

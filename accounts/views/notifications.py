@@ -75,12 +75,13 @@ def notifications(request: UserRequest) -> HttpResponse:
         return list(found["page"].object_list)
 
     shown = notices.read(request.user, fetch)
-    counts = {
-        code: (number, unread)
-        for code, number, unread in visible.order_by()
+    now = timezone.now()
+    per_kind = list(
+        visible.order_by()
         .values_list("kind")
-        .annotate(number=Count("pk"), unread=Count("pk", filter=Q(read_at=None)))
-    }
+        .annotate(number=Count("pk"), unread=Count("pk", filter=Q(read_at=None)), newest=Max("pk"))
+    )
+    counts = {code: (number, unread) for code, number, unread, _newest in per_kind}
     context = {
         "tabs": [
             Tab(
@@ -100,8 +101,9 @@ def notifications(request: UserRequest) -> HttpResponse:
         ],
         "days": _by_day(shown),
         "page": found["page"],
-        # What arrives while the page is read stays unread.
-        "newest": visible.aggregate(newest=Max("pk"))["newest"] if shown else None,
+        # What arrives while the page is read stays unread, or what was kept back till then.
+        "newest": max(newest for *_, newest in per_kind) if shown else None,
+        "made_at": now.isoformat(),
     }
     return render(request, "accounts/notifications.html", context)
 
@@ -153,9 +155,20 @@ def notifications_read(request: UserRequest) -> HttpResponse:
     rows = notices.visible_to(request.user)
     if newest.isascii() and newest.isdigit() and len(newest) < 19:
         rows = rows.filter(pk__lte=int(newest))
+    if made_at := _moment(request.POST.get("made_at", "")):
+        rows = rows.filter(visible_from__lte=made_at)
     notices.mark_read(rows)
     messages.success(request, _("All marked as read."))
     return redirect("notifications")
+
+
+def _moment(text: str) -> dt.datetime | None:
+    """Return the moment that a page of ours has sent, None for anything else."""
+    try:
+        moment = dt.datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return moment if timezone.is_aware(moment) else None
 
 
 @require_POST

@@ -26,7 +26,7 @@ from accounts.certification import (
     suspend_manager,
 )
 from accounts.clocks import answer_due, managers_with_clock
-from accounts.evidence import text_of
+from accounts.evidence import note_read, text_of
 from accounts.files.inspecting import IMAGES
 from accounts.http import UserRequest
 from accounts.interests import strike_interest
@@ -52,6 +52,8 @@ from accounts.services import Refused
 from accounts.stars import all_of, with_stars
 from accounts.views.gate import operator_only
 from accounts.views.ops import PAGE_SIZE, counts_by_status, tabs
+
+EVENTS_SHOWN = 50
 
 
 @operator_only
@@ -102,6 +104,9 @@ def ops_manager(request: UserRequest, pk: int) -> HttpResponse:
         stays = page.answer not in ("certify", "suspend")
         return redirect("ops_manager", pk) if stays else redirect("ops_managers")
     evidence = list(profile.evidence.present().select_related("renewal"))
+    document = None
+    if page.renewal is not None or profile.certified_at is None:
+        document = _document(evidence, request.user)
     context = {
         "profile": profile,
         "due_on": answer_due(profile),
@@ -110,11 +115,13 @@ def ops_manager(request: UserRequest, pk: int) -> HttpResponse:
         "absences": profile.absences.from_day(timezone.localdate()),
         "stars": all_of(profile)[:5],
         "evidence": evidence,
-        "document": _document(evidence),
+        "document": document,
         "renewal": page.renewal,
-        "events": AccountEvent.objects.filter(subject=profile.user).select_related(
-            "actor", "subject", "organization"
-        ),
+        "events": list(
+            AccountEvent.objects.filter(subject=profile.user)
+            .select_related("actor", "subject", "organization")
+            .order_by("-pk")[:EVENTS_SHOWN]
+        )[::-1],
         "forms": page,
         "form": page.current(),
         "problem": problem,
@@ -122,12 +129,18 @@ def ops_manager(request: UserRequest, pk: int) -> HttpResponse:
     return render(request, "accounts/ops_manager.html", context, status=409 if problem else 200)
 
 
-def _document(evidence: list[Evidence]) -> dict[str, Any] | None:
-    """Return what can be shown beside the entries: of the newest file, its picture or its words."""
+def _document(evidence: list[Evidence], reader: User) -> dict[str, Any] | None:
+    """Return what can be shown beside the entries: of the newest file, its picture or its words.
+
+    Words that are shown are a file that is opened, and noted as one; a picture's own address does.
+    """
     newest = next((file for file in reversed(evidence) if not file.is_held), None)
     if newest is None:
         return None
-    return {"file": newest, "is_picture": newest.kind in IMAGES, "text": text_of(newest)}
+    text = text_of(newest)
+    if text:
+        note_read(evidence=newest, actor=reader)
+    return {"file": newest, "is_picture": newest.kind in IMAGES, "text": text}
 
 
 class _Forms:

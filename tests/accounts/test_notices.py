@@ -355,6 +355,17 @@ def test_a_mail_that_is_being_sent_is_not_put_into_the_daily_one_as_well(office,
     assert len(sent()) == 1
 
 
+def test_a_mail_that_failed_once_is_not_tried_again_when_it_is_wanted_no_more(
+    office, clock, queued
+):
+    office.tell()
+    OutboxMail.objects.update(attempts=1, error="SMTPServerDisconnected")
+
+    notices.choose(user=office.owner, choices={"organization.verified": Choice.OFF})
+
+    assert sent() == []
+
+
 def test_the_same_choice_again_changes_nothing(office):
     notices.choose(user=office.owner, choices={"organization.verified": Choice.NOW})
 
