@@ -13,18 +13,27 @@ from matchmaking.services.insights.clocks import (
     decided_in_two_days,
     first_introduction,
 )
+from matchmaking.services.insights.freshness import Band, freshness
 from matchmaking.services.insights.funnel import Funnel, Step, funnel
+from matchmaking.services.insights.gaps import Gap, Gaps, gaps
 from matchmaking.services.insights.headline import Headline, headline
+from matchmaking.services.insights.load import Desk, load
 from matchmaking.services.insights.losses import Why
+from matchmaking.services.insights.overview import Insights, insights
 from matchmaking.services.insights.rows import Figure
 from matchmaking.services.insights.scope import Scope
 from matchmaking.services.insights.supply import Matrix, Place, by_region, supply
 
 __all__ = [
+    "Band",
     "Clock",
+    "Desk",
     "Figure",
     "Funnel",
+    "Gap",
+    "Gaps",
     "Headline",
+    "Insights",
     "Matrix",
     "Meeting",
     "Place",
@@ -37,7 +46,11 @@ __all__ = [
     "clocks",
     "decided_in_two_days",
     "first_introduction",
+    "freshness",
     "funnel",
+    "gaps",
     "headline",
+    "insights",
+    "load",
     "supply",
 ]

@@ -22,6 +22,9 @@ from matchmaking.services.insights.sql import (
 
 QUICK = "quick"
 
+Counts = dict[str, tuple[int, int, int, float | None, float | None]]
+_NOTHING = (0, 0, 0, None, None)
+
 
 @dataclass(frozen=True)
 class Clock:
@@ -79,16 +82,14 @@ def names() -> dict[str, tuple[str, int]]:
     }
 
 
-def clocks(scope: Scope) -> tuple[Clock, ...]:
-    """Count every clock in the order of `names`; one query."""
-    found = _counts(scope)
+def clocks(scope: Scope, counts: Counts | None = None) -> tuple[Clock, ...]:
+    """Return every clock in the order of `names`; one query where they are not counted yet."""
+    found = clock_counts(scope) if counts is None else counts
     return tuple(_clock(key, label, promised, found) for key, (label, promised) in names().items())
 
 
-Counts = dict[str, tuple[int, int, int, float | None, float | None]]
-
-
-def _counts(scope: Scope) -> Counts:
+def clock_counts(scope: Scope) -> Counts:
+    """Count every clock, by its key: how many are over, in time, late now, median and p90."""
     taken = "counted AND ended IS NOT NULL"
     query = f"""
         SELECT clock, count(*) FILTER (WHERE counted), count(*) FILTER (WHERE counted AND in_time),
@@ -101,7 +102,7 @@ def _counts(scope: Scope) -> Counts:
 
 
 def _clock(key: str, label: str, promised: int, found: Counts) -> Clock:
-    counted, in_time, late, median, p90 = found.get(key, (0, 0, 0, None, None))
+    counted, in_time, late, median, p90 = found.get(key, _NOTHING)
     return Clock(
         key,
         label,
@@ -113,14 +114,15 @@ def _clock(key: str, label: str, promised: int, found: Counts) -> Clock:
     )
 
 
-def decided_in_two_days(scope: Scope) -> Figure:
-    """Return how many reviews were decided within two working days; one query.
+def decided_in_two_days(scope: Scope, counts: Counts | None = None) -> Figure:
+    """Return how many reviews were decided within two working days.
 
     Of the reviews assigned in the period whose two working days are over. Reviews that were handed
     back, referred, voided or no longer needed are in neither number; while a side was asked the
     days do not count.
     """
-    counted, in_time, *_rest = _counts(scope).get(QUICK, (0, 0))
+    found = clock_counts(scope) if counts is None else counts
+    counted, in_time, *_rest = found.get(QUICK, _NOTHING)
     return Figure(in_time, counted, "quick-in-time")
 
 

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 from django.utils.translation import gettext as _
 
+from matchmaking.services.insights.clocks import Counts, clock_counts
 from matchmaking.services.insights.rows import DEMAND_ROWS, Figure, count_of
 from matchmaking.services.insights.scope import Scope
-from matchmaking.services.insights.sources import CLOCKS, DEMANDS
+from matchmaking.services.insights.sources import DEMANDS
 from matchmaking.services.insights.sql import fetch, parameters
 
 _KEYS = ("answer-all", "answer-in-time", "answer-agreed", "answer-signed")
@@ -43,11 +44,12 @@ class Headline:
         return self.figure.n - self.before.n if self.before else None
 
 
-def headline(scope: Scope) -> tuple[Headline, ...]:
-    """Count answered in time, both sides agreed, contracts, late now; three queries."""
+def headline(scope: Scope, counts: Counts | None = None) -> tuple[Headline, ...]:
+    """Count answered in time, both sides agreed, contracts, and what is late now by any clock."""
     now, money = _cohort(scope)
     before, _money = _cohort(scope.before())
-    late = fetch(f"SELECT count(*) FROM ({CLOCKS}) source WHERE late", parameters(scope))[0][0]
+    found = clock_counts(scope) if counts is None else counts
+    late = sum(late for _counted, _in_time, late, *_rest in found.values())
     labels = {
         "answer-in-time": _("Answered in time"),
         "answer-agreed": _("Both sides agreed to meet"),

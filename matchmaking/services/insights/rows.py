@@ -78,9 +78,7 @@ class Selected:
         return int(fetch(query, {**parameters(scope), **self.params})[0][0])
 
     def page(self, scope: Scope, start: int, size: int) -> list[Line]:
-        query = (
-            f"{self._query()} ORDER BY 3 DESC NULLS LAST, 1, 2 DESC LIMIT %(size)s OFFSET %(start)s"
-        )
+        order = "ORDER BY 3 DESC NULLS LAST, 1, 2 DESC LIMIT %(size)s OFFSET %(start)s"
         params = {**parameters(scope), **self.params, "size": size, "start": start}
         return [Line(*row) for row in fetch(f"{self._query()} {order}", params)]
 

@@ -289,3 +289,45 @@ UNION ALL
 SELECT 'achievement', a.id, left(a.industry, 1), left(a.region, 2)
 FROM catalog_achievement a WHERE {_LIVE.format("a")}
 """
+
+# --- Desks ----------------------------------------------------------------------------------------
+# What lies on each manager's desk, and what was settled in the period: decided, or let go by. As
+# `services.stars` counts it; whoever checks another's listing leaves no mark on that one's desk.
+
+DESKS = f"""
+SELECT 'review' AS kind, r.id, r.manager_id, r.assigned_at AS started, r.closed_at AS ended,
+    NULL::integer AS days, {_OPEN_REVIEW.replace("status", "r.status")} AS open,
+    {_OPEN_REVIEW.replace("status", "r.status")} AND r.due_on < %(today)s
+        AND r.paused_on IS NULL AND NOT m.is_frozen AS late,
+    coalesce(r.status IN ('submitted', 'reopened', 'no_response') AND {within("r.closed_at")},
+        false) AS settled,
+    coalesce(r.status <> 'no_response' AND {day("r.closed_at")} <= r.due_on, false) AS in_time
+FROM matchmaking_review r JOIN matchmaking_match m ON m.id = r.match_id
+UNION ALL
+SELECT 'publication', p.id, p.manager_id, coalesce(p.assigned_at, p.opened_at), p.closed_at, NULL,
+    p.status = 'assigned', p.status = 'assigned' AND p.due_on < %(today)s,
+    coalesce({within("p.closed_at")} AND (p.status = 'no_response'
+        OR (p.status = 'submitted' AND p.decided_by_id = p.manager_id)), false),
+    coalesce(p.status <> 'no_response' AND {day("p.closed_at")} <= p.due_on, false)
+FROM catalog_publicationreview p WHERE p.manager_id IS NOT NULL
+"""
+
+# --- Freshness ------------------------------------------------------------------------------------
+# Live listings by the days since their owners last said that they are true.
+
+
+def _fresh(kind: str, table: str) -> str:
+    return f"""
+        SELECT '{kind}' AS kind, l.id, CASE
+            WHEN l.confirmed_at IS NULL THEN 'never'
+            WHEN %(today)s - {day("l.confirmed_at")} <= 30 THEN '30'
+            WHEN %(today)s - {day("l.confirmed_at")} <= 90 THEN '90'
+            WHEN %(today)s - {day("l.confirmed_at")} <= 180 THEN '180'
+            ELSE 'older' END AS band
+        FROM {table} l WHERE {_LIVE.format("l")} AND {here("l.region", "l.industry")}
+    """
+
+
+FRESHNESS = f"""
+{_fresh("demand", "catalog_demand")} UNION ALL {_fresh("achievement", "catalog_achievement")}
+"""
