@@ -69,6 +69,11 @@ USER keqiao
 CMD ["celery", "--quiet", "-A", "config", "worker", "-Q", "query,encode", "--pool=threads", "--concurrency=2", "-n", "encode@%h", "--without-gossip", "--without-mingle", "--loglevel=INFO"]
 
 FROM runtime AS web
+# For the reports' PDF: Pango sets the text, HarfBuzz cuts the fonts that go into the file.
+RUN apt-get update \
+    && apt-get install -y --no-install-recommends \
+        libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0 fonts-noto-cjk \
+    && rm -rf /var/lib/apt/lists/*
 COPY --from=packages /opt/venv /opt/venv
 COPY --from=source /app /app
 # What the model is (name, revision, dimension) must be known here too; its weights need not.

@@ -73,5 +73,9 @@ def logging_settings(*, json: bool, level: str) -> dict[str, Any]:
             # that somebody typed or a vector of 384 numbers.
             "celery.worker.strategy": {"level": "WARNING"},
             "celery.app.trace": {"level": "WARNING"},
+            # One tells of every step of a PDF and of each rule that paper has no use for, the
+            # other of each table of a font.
+            "weasyprint": {"level": "ERROR"},
+            "fontTools": {"level": "ERROR"},
         },
     }

@@ -14,6 +14,7 @@ from matchmaking.views import (
     plans,
     rankers,
     reopening,
+    reports,
     reviews,
     triage,
     workbench,
@@ -27,8 +28,20 @@ urlpatterns = [
         matches.achievement_matches,
         name="achievement_matches",
     ),
+    path("demands/<str:number>/report/", reports.demand_report, name="demand_report"),
+    path("demands/<str:number>/report.pdf", reports.demand_report_pdf, name="demand_report_pdf"),
+    path(
+        "achievements/<str:number>/report/", reports.achievement_report, name="achievement_report"
+    ),
+    path(
+        "achievements/<str:number>/report.pdf",
+        reports.achievement_report_pdf,
+        name="achievement_report_pdf",
+    ),
     path("my/answers/", matches.my_answers, name="my_answers"),
     path("matches/<str:number>/", matches.match_detail, name="match_detail"),
+    path("matches/<str:number>/brief/", reports.match_brief, name="match_brief"),
+    path("matches/<str:number>/brief.pdf", reports.match_brief_pdf, name="match_brief_pdf"),
     path("matches/<str:number>/consent/", matches.match_consent, name="match_consent"),
     path("matches/<str:number>/review/", reviews.match_review, name="match_review"),
     path("matches/<str:number>/conflict/", reviews.match_conflict, name="match_conflict"),

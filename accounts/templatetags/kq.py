@@ -189,18 +189,19 @@ def ago(value: dt.date | dt.datetime | None) -> SafeString | str:
     """
     if value is None:
         return ""
-    exact = _exact(value)
+    full = exact(value)
     if not isinstance(value, dt.datetime):
-        return _time(value.isoformat(), exact, _in_days((value - timezone.localdate()).days, value))
+        return _time(value.isoformat(), full, _in_days((value - timezone.localdate()).days, value))
     seconds = int((value - timezone.now()).total_seconds())
-    return _time(timezone.localtime(value).isoformat("T", "seconds"), exact, _near(seconds, value))
+    return _time(timezone.localtime(value).isoformat("T", "seconds"), full, _near(seconds, value))
 
 
-def _time(stamp: str, exact: str, words: str) -> SafeString:
-    return format_html('<time datetime="{}" title="{}">{}</time>', stamp, exact, words)
+def _time(stamp: str, full: str, words: str) -> SafeString:
+    return format_html('<time datetime="{}" title="{}">{}</time>', stamp, full, words)
 
 
-def _exact(value: dt.date | dt.datetime) -> str:
+@register.filter
+def exact(value: dt.date | dt.datetime) -> str:
     """Write a date with its year, and with the time of day if it has one."""
     on = timezone.localtime(value) if isinstance(value, dt.datetime) else value
     words = (

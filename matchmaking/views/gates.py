@@ -17,7 +17,7 @@ from accounts.permissions import is_operator, manager_profile
 from accounts.trace import record_access
 from catalog.models import Achievement, Demand, Listing
 from catalog.permissions import belongs_to_owner
-from matchmaking import permissions
+from matchmaking import permissions, presenting
 from matchmaking.models import Match, MatchQuerySet, Review
 from matchmaking.workflow import Side
 
@@ -43,6 +43,23 @@ def get_match(user: User, number: str) -> Match:
     matches = Match.objects.visible_to(user).by_number(number).with_listings()
     # Which model and ranker found it; not the trees themselves.
     return get_object_or_404(matches.select_related("model", "ranker").defer("ranker__trees"))
+
+
+def get_evidence(user: User, number: str) -> tuple[Match, presenting.Reader]:
+    """Return a match whose evidence `user` may read, and what they may see of it."""
+    match = get_match(user, number)
+    reader = presenting.reader_of(user, match)
+    if reader.is_manager and permissions.has_conflict(user, match) and not reader.side:
+        raise PermissionDenied(
+            _(
+                "You belong to one side of this match or have declared an interest in it, so "
+                "another manager will review it. Your record is not affected."
+            )
+        )
+    if reader.is_manager and not reader.side and not reader.is_operator:
+        # Whose certificate is suspended reads no descriptions any more.
+        require_manager(user)
+    return match, reader
 
 
 def get_own_side(user: User, number: str) -> tuple[Match, Side]:

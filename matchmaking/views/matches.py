@@ -39,12 +39,12 @@ from matchmaking.views.gates import (
     ANSWER_PARTS,
     PAGE_SIZE,
     for_lists,
+    get_evidence,
     get_match,
     get_own_listing,
     get_own_side,
     note_names,
     posted,
-    require_manager,
 )
 from matchmaking.workflow import IllegalMove, MatchStatus, Side
 
@@ -81,7 +81,7 @@ def of_tab(matches: QuerySet[Match], tab: str, side: str) -> QuerySet[Match]:
     )
 
 
-def _tab_counts(matches: QuerySet[Match], side: str) -> dict[str, int]:
+def tab_counts(matches: QuerySet[Match], side: str) -> dict[str, int]:
     counts: dict[str, int] = dict.fromkeys(TABS, 0)
     rows = (
         matches.order_by()
@@ -119,7 +119,7 @@ class EngineState:
     unmet: str = ""
 
 
-def _engine_state(listing: Listing, counts: dict[str, int]) -> EngineState:
+def engine_state(listing: Listing, counts: dict[str, int]) -> EngineState:
     index = index_model(listing.kind).objects.filter(pk=listing.pk).first()
     if index is None:
         return EngineState(listing.is_live, "", 0, None)
@@ -168,7 +168,7 @@ class Step:
     detail: str = ""
 
 
-def _progress(listing: Listing, engine: EngineState, counts: dict[str, int]) -> list[Step]:
+def progress_steps(listing: Listing, engine: EngineState, counts: dict[str, int]) -> list[Step]:
     """Tell what has happened to a listing and what comes next, with promised and used days."""
     when = {
         row["verb"]: row
@@ -263,7 +263,7 @@ class Narrowing:
         return worst if worst is not None and worst.stated * 2 < self.total else None
 
 
-def _narrowing(matches: QuerySet[Match], *, verified: bool) -> Narrowing:
+def narrowing_of(matches: QuerySet[Match], *, verified: bool) -> Narrowing:
     """Count, over the present matches of a demand, which requirement is the narrow one.
 
     What an achievement keeps closed counts as not stated: of one match alone, the count is the
@@ -301,7 +301,7 @@ def _listing_matches(request: UserRequest, kind: str, number: str) -> HttpRespon
     """Show the matches of one listing to its own side. htmx gets the changing part back."""
     listing = get_own_listing(request.user, kind, number)
     matches = Match.objects.filter(**{kind: listing})
-    counts = _tab_counts(matches, kind)
+    counts = tab_counts(matches, kind)
     tab = request.GET.get("tab", "")
     if tab not in TABS:
         tab = next((key for key, count in counts.items() if count), "review")
@@ -311,10 +311,10 @@ def _listing_matches(request: UserRequest, kind: str, number: str) -> HttpRespon
     page = Paginator(for_lists(of_tab(matches, tab, kind).order_by(*order)), PAGE_SIZE).get_page(
         request.GET.get("page")
     )
-    engine = _engine_state(listing, counts)
+    engine = engine_state(listing, counts)
     narrowing = Narrowing()
     if kind == Side.DEMAND and not engine.pending:
-        narrowing = _narrowing(matches, verified=listing.owner.is_verified)
+        narrowing = narrowing_of(matches, verified=listing.owner.is_verified)
     context: dict[str, Any] = {
         "listing": listing,
         "kind": kind,
@@ -327,7 +327,7 @@ def _listing_matches(request: UserRequest, kind: str, number: str) -> HttpRespon
         "cards": [card_of(match, kind) for match in page],
         "engine": engine,
         "ways_on": _ways_on(listing) if engine.unmet and kind == Side.DEMAND else [],
-        "steps": _progress(listing, engine, counts),
+        "steps": progress_steps(listing, engine, counts),
         "narrowing": narrowing,
         "answer_by": add_working_days(
             timezone.localdate(listing.published_at or timezone.now()), PROMISED_DAYS
@@ -335,6 +335,7 @@ def _listing_matches(request: UserRequest, kind: str, number: str) -> HttpRespon
         "may_edit": can_edit(request.user, listing) and listing.is_editable,
         "may_answer": can_edit(request.user, listing),
         "edit_url": reverse(f"{kind}_edit", args=[listing.number]),
+        "report_url": reverse(f"{kind}_report", args=[listing.number]),
         "mine_url": reverse(f"my_{kind}s"),
     }
     part = request.htmx and request.htmx.target == "matches"
@@ -395,18 +396,7 @@ def evidence(match: Match, reader: presenting.Reader) -> dict[str, Any]:
 @require_safe
 def match_detail(request: UserRequest, number: str) -> HttpResponse:
     """Show one match with its evidence and history, each reader's own share of it."""
-    match = get_match(request.user, number)
-    reader = presenting.reader_of(request.user, match)
-    if reader.is_manager and permissions.has_conflict(request.user, match) and not reader.side:
-        raise PermissionDenied(
-            _(
-                "You belong to one side of this match or have declared an interest in it, so "
-                "another manager will review it. Your record is not affected."
-            )
-        )
-    if reader.is_manager and not reader.side and not reader.is_operator:
-        # Whose certificate is suspended reads no descriptions any more.
-        require_manager(request.user)
+    match, reader = get_evidence(request.user, number)
     consents = {consent.side: consent for consent in match.consents.all()}
     events = match.events.select_related("actor", "subject")
     # A withdrawn text is not shown to the other side any more.
@@ -431,12 +421,6 @@ def match_detail(request: UserRequest, number: str) -> HttpResponse:
             "can_reopen": reader.is_operator and not reader.side and match.status in REOPENABLE,
             "events": presenting.event_lines(match, reader, events),
             "my_consent": consents.get(reader.side),
-            "other_agreed": bool(
-                reader.side
-                and (other := consents.get(presenting.other_side(reader.side)))
-                and other.agreed
-            ),
-            "declined": next((c for c in consents.values() if not c.agreed), None),
             "may_answer": bool(reader.side) and permissions.can_answer(request.user, match),
             "side_files": presenting.side_files(request.user, match, reader),
         }

@@ -23,7 +23,7 @@ from django.test import RequestFactory
 from django.urls import get_resolver
 get_resolver().url_patterns
 heavy = {"torch", "openvino", "sentence_transformers", "transformers", "nncf"}
-heavy = (heavy | {"lightgbm"}) & set(sys.modules)
+heavy = (heavy | {"lightgbm", "weasyprint"}) & set(sys.modules)
 import psutil
 print(sorted(heavy), psutil.Process().memory_info().rss // 1_000_000)
 """
