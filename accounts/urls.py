@@ -1,6 +1,7 @@
 from django.urls import path
 
 from accounts.views import (
+    design,
     help,
     manager_files,
     manager_ties,
@@ -90,18 +91,15 @@ urlpatterns = [
     path("settings/profile/", settings.settings_profile, name="settings_profile"),
     path("settings/tokens/", tokens.settings_tokens, name="settings_tokens"),
     path("settings/tokens/<uuid:token>/revoke/", tokens.token_revoke, name="token_revoke"),
+    path("settings/first-steps/", settings.first_steps, name="first_steps"),
     path("settings/role/", settings.switch_role, name="switch_role"),
+    path("design/", design.design, name="design"),
     path("ops/organizations/", ops.ops_organizations, name="ops_organizations"),
     path("ops/organizations/<int:pk>/", ops.ops_organization, name="ops_organization"),
     path("ops/managers/", ops_managers.ops_managers, name="ops_managers"),
     path("ops/managers/<int:pk>/", ops_managers.ops_manager, name="ops_manager"),
     *(
-        path(
-            f"help/{page}/",
-            help.help_page,
-            {"template": f"help/{page}.html"},
-            name=f"help_{page}",
-        )
-        for page in ("matching", "visibility", "figures", "accessibility", "stars")
+        path(f"help/{page}/", help.help_page, {"page": page}, name=f"help_{page}")
+        for page in help.PAGES
     ),
 ]

@@ -10,20 +10,19 @@ from django.urls import reverse
 from django.utils import translation
 from django.utils.cache import patch_vary_headers
 
+from accounts.public_addresses import LANGUAGE_PARAMETER
 from accounts.maintenance import closure
 from config.errors import closed_page
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
 
-# In an address: the language that this one answer shall have.
-PARAMETER = "lang"
 # What a page sends with the fragments that it asks for, so that they come in its own language.
 HEADER = "X-Page-Language"
 
 
 def asked_language(request: HttpRequest) -> str:
     """Return the language that the address or the asking page names, "" for none of ours."""
-    asked = request.GET.get(PARAMETER, "") or request.headers.get(HEADER, "")
+    asked = request.GET.get(LANGUAGE_PARAMETER, "") or request.headers.get(HEADER, "")
     return asked.lower() if asked.lower() in dict(settings.LANGUAGES) else ""
 
 

@@ -4,9 +4,13 @@ from django.urls import include, path
 
 from accounts.views.language import set_language
 from config.health import healthz
+from config.search_engines import robots, sitemap_index, sitemap_section
 
 urlpatterns = [
     path("healthz/", healthz, name="healthz"),
+    path("robots.txt", robots, name="robots"),
+    path("sitemap.xml", sitemap_index, name="sitemap"),
+    path("sitemap-<slug:section>.xml", sitemap_section, name="sitemap_section"),
     path("i18n/setlang/", set_language, name="set_language"),
     path("account/", include("allauth.urls")),
     # The lists come last: whatever no address is for is answered there.

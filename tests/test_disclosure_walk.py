@@ -315,6 +315,7 @@ VALUES: dict[str, tuple[Any, ...]] = {
     "tier": tuple(TIER_NAMES),
     "step": ("what", "indicators", "terms", "check"),
     "scheme": ("industry", "ipc", "emerging"),
+    "section": ("pages", "demands", "achievements"),
     "kind": ("demand",),
     "language": ("zh",),
     "file_format": ("csv", "xlsx"),

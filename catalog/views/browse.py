@@ -29,6 +29,7 @@ from catalog.permissions import (
     may_read_history,
     may_see_owner,
 )
+from catalog.structured_data import structured_data
 from catalog.timeline import STEPS_AT_MOST, timeline
 from catalog.views.gate import answer_due, get_listing, names, previews
 from catalog.workflow import MOVES, ListingStatus
@@ -62,6 +63,7 @@ def listing_detail(request: PageRequest, kind: str, number: str) -> HttpResponse
         names(kind)
         | {
             "listing": reading,
+            "structured": structured_data(listing),
             "groups": detail_groups(reading),
             "has_more": has_more(reading),
             "reads_members": tier >= Tier.MEMBERS,

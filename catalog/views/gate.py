@@ -33,6 +33,7 @@ class Words(NamedTuple):
 
     one: StrOrPromise
     many: StrOrPromise
+    lead: StrOrPromise
     mine: StrOrPromise
     new: StrOrPromise
     edit: StrOrPromise
@@ -45,6 +46,10 @@ WORDS = {
     "demand": Words(
         one=_("demand"),
         many=pgettext_lazy("list", "Demands"),
+        lead=_(
+            "Technical problems that enterprises want solved. "
+            "Who asks stays hidden until both sides agree to meet."
+        ),
         mine=_("My demands"),
         new=_("Post a demand"),
         edit=_("Edit the demand"),
@@ -55,6 +60,10 @@ WORDS = {
     "achievement": Words(
         one=_("achievement"),
         many=pgettext_lazy("list", "Achievements"),
+        lead=_(
+            "Results of universities and institutes that look for a user. "
+            "Who offers stays hidden until both sides agree to meet."
+        ),
         mine=_("My achievements"),
         new=_("List an achievement"),
         edit=_("Edit the achievement"),

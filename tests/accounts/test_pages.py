@@ -5,10 +5,11 @@ import re
 import pytest
 from django.urls import reverse
 
+from accounts.views.help import PAGES
 from tests.factories import make_manager, make_member, make_operator, make_organization, make_user
 
 pytestmark = pytest.mark.django_db
-HELP = ("help_matching", "help_visibility", "help_figures", "help_stars", "help_accessibility")
+HELP = tuple(f"help_{name}" for name in PAGES)
 
 
 @pytest.mark.parametrize("name", HELP)
