@@ -586,11 +586,12 @@ class AccessEvent(models.Model):
         MATCH = "match", _("Match")
         LISTING = "listing", _("Listing")
         TRACE = "trace", _("Trace")
+        FIGURES = "figures", _("Figures")
 
     actor = models.ForeignKey(User, models.PROTECT, related_name="+")
     kind = models.CharField(max_length=10, choices=Kind)
     subject = models.CharField(max_length=7, choices=Subject)
-    # The public number of the match or listing; empty for the trace.
+    # The public number of the match or listing; empty for the trace and for figures.
     number = models.CharField(max_length=40, blank=True)
     note = models.CharField(max_length=300, blank=True)
     created_at = models.DateTimeField(default=timezone.now)
