@@ -14,8 +14,12 @@ from django.utils.translation import gettext as _
 from accounts.models import ManagerProfile, Organization
 from catalog.models import Achievement, Demand, Listing, PublicationReview
 from matchmaking.models import Match, Review
-from matchmaking.services.insights import clocks, freshness, gaps, load, losses, supply
+from matchmaking.services.insights.clocks import rows as clock_rows
+from matchmaking.services.insights.freshness import rows as fresh_rows
 from matchmaking.services.insights.funnel import step_labels
+from matchmaking.services.insights.gaps import rows as gap_rows
+from matchmaking.services.insights.load import rows as desk_rows
+from matchmaking.services.insights.losses import rows as lost_rows
 from matchmaking.services.insights.rows import (
     DEMAND_ROWS,
     STEPS,
@@ -25,6 +29,7 @@ from matchmaking.services.insights.rows import (
 )
 from matchmaking.services.insights.scope import Scope
 from matchmaking.services.insights.sources import DEMANDS
+from matchmaking.services.insights.supply import rows as pair_rows
 
 # A key is the end of an address; ours are shorter.
 LONGEST_KEY = 80
@@ -49,6 +54,10 @@ class Row:
     ended: dt.datetime | None
     days: int | None
 
+    def get_status_display(self) -> str:
+        """Return the status in words, as every row with a status does."""
+        return self.status_label
+
 
 def find(key: str) -> RowList | None:
     """Return the list that a figure's `rows` names; None for what no figure names."""
@@ -56,11 +65,14 @@ def find(key: str) -> RowList | None:
         return None
     if key in DEMAND_ROWS:
         return _demands(key)
-    for module in (clocks, supply, gaps, load, freshness, losses):
-        found: RowList | None = module.rows(key)
-        if found is not None:
-            return found
-    return None
+    return (
+        clock_rows(key)
+        or pair_rows(key)
+        or gap_rows(key)
+        or desk_rows(key)
+        or fresh_rows(key)
+        or lost_rows(key)
+    )
 
 
 def _demands(key: str) -> Selected:

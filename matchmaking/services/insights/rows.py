@@ -20,11 +20,15 @@ from matchmaking.services.insights.sql import fetch, parameters
 @dataclass(frozen=True)
 class Figure:
     """How many of how many; `of` is None where there is no whole. Rates are made of both, never
-    kept. `rows`: the key of the list behind `n`, "" where there is none."""
+    kept. `rows`: the key of the list behind `n`, "" where there is none.
+
+    `hidden`: too few for everybody to read; `n` is 0 then and means nothing. See `suppression`.
+    """
 
     n: int
     of: int | None
     rows: str
+    hidden: bool = False
 
     @property
     def share(self) -> float | None:
@@ -50,7 +54,8 @@ class Line:
 class RowList(Protocol):
     """What belongs to one number: how much it is, and the rows themselves."""
 
-    label: str
+    @property
+    def label(self) -> str: ...
 
     def count(self, scope: Scope) -> int: ...
 
