@@ -1,14 +1,20 @@
 """Administrative regions (GB/T 2260, provinces and cities of 2023) and the parts of the country.
 
 Codes have six digits: "320000" is a province, "320500" a city of it.
-Source of the list: Administrative-divisions-of-China (WTFPL).
+Source of the list: Administrative-divisions-of-China (WTFPL); scripts/romanize_regions.py wrote
+the English names.
 """
 
 import csv
+import re
+import unicodedata
+from collections import Counter
 from functools import cache
 from pathlib import Path
 
-from django.utils.translation import get_language, gettext
+from django.utils.translation import gettext
+
+from accounts.languages import in_english
 
 _FILE = Path(__file__).parent / "data" / "gbt2260_2023.tsv"
 # Cities of a municipality are called like this in the list; the province's name says more.
@@ -26,33 +32,58 @@ _MACRO = {
 }
 _MACRO_OF = {prefix: key for key, prefixes in _MACRO.items() for prefix in prefixes}
 
-_PROVINCES_EN = {
-    "11": "Beijing", "12": "Tianjin", "13": "Hebei", "14": "Shanxi", "15": "Inner Mongolia",
-    "21": "Liaoning", "22": "Jilin", "23": "Heilongjiang", "31": "Shanghai", "32": "Jiangsu",
-    "33": "Zhejiang", "34": "Anhui", "35": "Fujian", "36": "Jiangxi", "37": "Shandong",
-    "41": "Henan", "42": "Hubei", "43": "Hunan", "44": "Guangdong", "45": "Guangxi",
-    "46": "Hainan", "50": "Chongqing", "51": "Sichuan", "52": "Guizhou", "53": "Yunnan",
-    "54": "Tibet", "61": "Shaanxi", "62": "Gansu", "63": "Qinghai", "64": "Ningxia",
-    "65": "Xinjiang", "71": "Taiwan", "81": "Hong Kong", "82": "Macao",
-}  # fmt: skip
+
+@cache
+def _rows() -> tuple[tuple[str, str, str], ...]:
+    """Return codes with their Chinese and English names, provinces and cities, in code order."""
+    with _FILE.open(encoding="utf8", newline="") as lines:
+        rows = csv.DictReader(lines, delimiter="\t")
+        return tuple(
+            (row["code"], row["name"], row["en"]) for row in rows if row["name"] not in _NAMELESS
+        )
 
 
 @cache
 def regions() -> dict[str, str]:
     """Return all codes with their Chinese names, provinces and cities, in code order."""
-    with _FILE.open(encoding="utf8", newline="") as lines:
-        rows = csv.DictReader(lines, delimiter="\t")
-        return {row["code"]: row["name"] for row in rows if row["name"] not in _NAMELESS}
+    return {code: name for code, name, _english in _rows()}
+
+
+@cache
+def english_regions() -> dict[str, str]:
+    """Return all codes with their English names, in the same order."""
+    return {code: english for code, _name, english in _rows()}
+
+
+def _plain(name: str) -> str:
+    """Return an English name as people type it: “urumqi”, “xian”, “suzhou jiangsu”."""
+    letters = unicodedata.normalize("NFKD", name.casefold()).replace("'", "").replace("’", "")
+    ascii_only = letters.encode("ascii", "ignore").decode() if name.strip() else ""
+    return " ".join(re.sub(r"[,/]", " ", ascii_only).split())
 
 
 @cache
 def _codes_by_name() -> dict[str, str]:
+    """Return codes by every name that says which place is meant.
+
+    Ten cities share five English names (Suzhou, for one); those need their province.
+    """
     known: dict[str, str] = {}
     for code, name in regions().items():
         for form in (name, name.removesuffix("市").removesuffix("省")):
             known.setdefault(form, code)
-    for prefix, name in _PROVINCES_EN.items():
-        known.setdefault(name.casefold(), prefix + "0000")
+    english = english_regions()
+    cities = Counter(name for code, name in english.items() if code[2:] != "0000")
+    for code, name in english.items():
+        if code[2:] == "0000":
+            known.setdefault(_plain(name), code)
+    for code, name in english.items():
+        province = english[province_code(code)]
+        if code[2:] != "0000":
+            known.setdefault(_plain(f"{name} {province}"), code)
+            known.setdefault(_plain(f"{province} {name}"), code)
+            if cities[name] == 1:
+                known.setdefault(_plain(name), code)
     return known
 
 
@@ -62,17 +93,18 @@ def province_code(code: str) -> str:
 
 def province_name(code: str) -> str:
     """Return the province of a code in the reader's language, "" where it is unknown."""
-    if (get_language() or "").startswith("en"):
-        return _PROVINCES_EN.get(code[:2], "")
-    return regions().get(province_code(code), "")
+    names = english_regions() if in_english() else regions()
+    return names.get(province_code(code), "")
 
 
 def region_name(code: str) -> str:
-    """Return province and city: “江苏省苏州市”, or “Jiangsu 苏州市” for an English reader."""
+    """Return province and city: “江苏省苏州市”, or “Suzhou, Jiangsu” for an English reader."""
     province = province_name(code)
-    city = regions().get(code, "") if code[2:] != "0000" else ""
-    separator = " " if (get_language() or "").startswith("en") and city else ""
-    return f"{province}{separator}{city}"
+    if code[2:] == "0000":
+        return province
+    if in_english():
+        return ", ".join(filter(None, [english_regions().get(code, ""), province]))
+    return province + regions().get(code, "")
 
 
 def same_part(code: str, other: str) -> bool:
@@ -96,26 +128,36 @@ def macro_region(code: str) -> str:
     return names.get(_MACRO_OF.get(code[:2], ""), "")
 
 
+def _sorted(choices: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Return regions in the order of the reader's language: of the codes, or of the alphabet."""
+    return sorted(choices, key=lambda choice: _plain(choice[1])) if in_english() else choices
+
+
 def province_choices() -> list[tuple[str, str]]:
-    return [(code, province_name(code)) for code in regions() if code.endswith("0000")]
+    return _sorted([(code, province_name(code)) for code in regions() if code.endswith("0000")])
 
 
 def region_choices() -> list[tuple[str, list[tuple[str, str]]]]:
     """Return every region as choices grouped by province; the province itself comes first."""
     groups: dict[str, list[tuple[str, str]]] = {}
     for code in regions():
-        groups.setdefault(province_code(code), []).append((code, region_name(code)))
-    return [(province_name(code), choices) for code, choices in groups.items()]
+        if code[2:] != "0000":
+            groups.setdefault(province_code(code), []).append((code, region_name(code)))
+    return [
+        (name, [(code, name), *_sorted(groups.get(code, []))]) for code, name in province_choices()
+    ]
 
 
 def find_region(text: str) -> str:
     """Return the code for a code or a name in Chinese or English, "" where there is none."""
     text = text.strip()
+    if not text:
+        return ""
     if text.isdigit():
         padded = text.ljust(6, "0")[:6]
         return padded if padded in regions() else ""
     known = _codes_by_name()
-    if code := known.get(text) or known.get(text.casefold()):
+    if code := known.get(text) or known.get(_plain(text)):
         return code
     # “江苏省苏州市”: the longest known name at its end.
     for start in range(1, len(text)):
