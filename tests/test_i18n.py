@@ -29,6 +29,7 @@ DATA = {
     "accounts/forms.py": "what people call a chat account",
     "accounts/regions.py": "endings of place names",
     "accounts/templatetags/kq.py": "units that stay beside their number",
+    "accounts/views/design.py": "invented texts that the components show",
     "accounts/views/ops.py": "legal forms that firms have in common",
     "catalog/api/serializers.py": "an invented listing",
     "catalog/fields.py": "units that people type behind an amount",
@@ -46,7 +47,8 @@ DATA = {
     "matchmaking/demo/": "invented listings",
     "matchmaking/management/commands/prepare_model.py": "texts that the model is checked with",
     "matchmaking/retrieval/": "words that searching leaves out, folds or splits at",
-    "matchmaking/services/demonstration.py": "invented people and opinions",
+    "matchmaking/services/demonstration.py": "invented people and listings",
+    "matchmaking/services/demonstration_days.py": "invented opinions",
 }
 
 
