@@ -20,6 +20,7 @@ from matchmaking.services.insights.headline import Headline, headline
 from matchmaking.services.insights.load import Desk, load
 from matchmaking.services.insights.losses import Why
 from matchmaking.services.insights.overview import Insights, insights
+from matchmaking.services.insights.public import PlaceRow, PublicInsights, public_insights
 from matchmaking.services.insights.rows import Figure
 from matchmaking.services.insights.scope import Scope
 from matchmaking.services.insights.supply import Matrix, Place, by_region, supply
@@ -37,6 +38,8 @@ __all__ = [
     "Matrix",
     "Meeting",
     "Place",
+    "PlaceRow",
+    "PublicInsights",
     "Scope",
     "Step",
     "Week",
@@ -52,5 +55,6 @@ __all__ = [
     "headline",
     "insights",
     "load",
+    "public_insights",
     "supply",
 ]

@@ -9,11 +9,11 @@ from django.conf import settings
 from django.utils.translation import gettext as _
 
 from accounts.services import VERIFY_WITHIN
+from matchmaking.figures import PROMISED_DAYS
 from matchmaking.services.insights.rows import COHORT, DEMAND_ROWS, Figure, Selected, count_of
 from matchmaking.services.insights.scope import Scope
 from matchmaking.services.insights.sources import CLOCKS, DEMANDS
 from matchmaking.services.insights.sql import (
-    ANSWER_WORKING_DAYS,
     QUICK_WORKING_DAYS,
     day,
     fetch,
@@ -74,7 +74,7 @@ def names() -> dict[str, tuple[str, int]]:
     """Return what each clock is called, and the working days that it promises."""
     return {
         "publication": (_("Check before publication"), settings.PUBLICATION_WORKING_DAYS),
-        "answer": (_("First answer to a demand"), ANSWER_WORKING_DAYS),
+        "answer": (_("First answer to a demand"), PROMISED_DAYS),
         "review": (_("Review of a match"), settings.REVIEW_WORKING_DAYS),
         "sides": (_("Answers of both sides"), settings.CONSENT_WORKING_DAYS),
         "verification": (_("Verification of an organization"), VERIFY_WITHIN),

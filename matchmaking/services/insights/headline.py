@@ -41,7 +41,9 @@ class Headline:
     @property
     def more(self) -> int | None:
         """By how many rows the number differs from the span before."""
-        return self.figure.n - self.before.n if self.before else None
+        if self.before is None or self.figure.hidden or self.before.hidden:
+            return None
+        return self.figure.n - self.before.n
 
 
 def headline(scope: Scope, counts: Counts | None = None) -> tuple[Headline, ...]:

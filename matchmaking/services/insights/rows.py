@@ -32,8 +32,8 @@ class Figure:
 
     @property
     def share(self) -> float | None:
-        """Return n/of, 0 to 1; None without a whole, or of an empty one."""
-        return self.n / self.of if self.of else None
+        """Return n/of, 0 to 1; None without a whole, of an empty one, or where it is hidden."""
+        return self.n / self.of if self.of and not self.hidden else None
 
 
 @dataclass(frozen=True)

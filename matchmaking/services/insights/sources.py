@@ -53,7 +53,7 @@ contracts AS (
     JOIN matchmaking_match m ON m.id = f.match_id WHERE f.contract = 'signed'
 ),
 dated AS (
-    SELECT d.id, d.status, d.valid_until, d.money_min, d.money_max,
+    SELECT d.id, d.status, d.valid_until, d.money_min, d.money_max, d.industry, d.region,
         coalesce(
             first_published.at,
             CASE WHEN NOT EXISTS (
@@ -68,7 +68,8 @@ dated AS (
     WHERE {here}
 ),
 demands AS (
-    SELECT 'demand' AS kind, d.id, d.posted_at, d.published_at, {live} AS live,
+    SELECT 'demand' AS kind, d.id, d.industry, d.region, d.posted_at, d.published_at,
+        {live} AS live,
         a.at AS answered_at, i.at AS introduced_at,
         {within_posted} AS in_posted, {within_published} AS in_published,
         {over} AS over, coalesce({in_time}, false) AS in_time,
@@ -96,8 +97,8 @@ demands AS (
     meeting_days=elapsed("d.published_at", "i.at"),
 )
 
-# Columns: id, posted_at, published_at, answered_at, introduced_at, live, in_posted, in_published,
-# over, in_time, answer_days, meeting_days, matched, approved, signed, budget.
+# Columns: id, industry, region, posted_at, published_at, answered_at, introduced_at, live,
+# in_posted, in_published, over, in_time, answer_days, meeting_days, matched, approved, signed, budget.
 DEMANDS = f"WITH {CALENDAR}, {_DEMAND_STEPS} SELECT * FROM demands"
 
 # --- Clocks ---------------------------------------------------------------------------------------

@@ -22,13 +22,12 @@ from django.utils import timezone
 
 from accounts.services import VERIFY_WITHIN
 from accounts.workdays import is_working_day
+from matchmaking.figures import PROMISED_DAYS
 from matchmaking.services.insights.scope import Scope
 
 # How far before a period working days are counted one by one. What began earlier is late by any
 # promise, and is in no median of the period.
 BACK = dt.timedelta(days=400)
-# Everybody's first step after a demand was published; see the page “How figures are counted”.
-ANSWER_WORKING_DAYS = 3
 # The share that is shown beside the promise: decided within two working days.
 QUICK_WORKING_DAYS = 2
 
@@ -88,7 +87,7 @@ def parameters(scope: Scope) -> dict[str, Any]:
         "days": days,
         "first": first,
         "last": len(days),
-        "answer_days": ANSWER_WORKING_DAYS,
+        "answer_days": PROMISED_DAYS,
         "quick_days": QUICK_WORKING_DAYS,
         "publication_days": settings.PUBLICATION_WORKING_DAYS,
         "consent_days": settings.CONSENT_WORKING_DAYS,
