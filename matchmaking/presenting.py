@@ -16,7 +16,6 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from django.db.models import TextChoices
 from django.utils.html import escape, format_html
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
@@ -27,7 +26,6 @@ from accounts.models import Organization, User
 from accounts.permissions import Tier
 from accounts.regions import region_name
 from accounts.templatetags.kq import day, wan, wan_range
-from accounts.workdays import working_days_left
 from catalog.details import Group, detail_groups, has_more
 from catalog.disclosure import RULES, Hidden, closed, shown, stricter, tier_of
 from catalog.files import FileList, files_for
@@ -387,26 +385,6 @@ def side_files(user: User, match: Match, reader: Reader) -> list[tuple[StrOrProm
         for side in (Side.DEMAND, Side.ACHIEVEMENT)
         if side != reader.side and (found := files_for(user, match.listing(side)))
     ]
-
-
-# --- Clocks -----------------------------------------------------------------------------------
-
-SOON_DAYS = 3
-
-
-class Due(TextChoices):
-    """How the queue is grouped: what is late or due today, what is due soon, and the rest."""
-
-    NOW = "now", gettext_lazy("Late or due today")
-    SOON = "soon", gettext_lazy("Within 3 working days")
-    LATER = "later", gettext_lazy("In more than 3 working days")
-
-
-def due_group(due_on: dt.date, today: dt.date) -> Due:
-    left = working_days_left(due_on, today)
-    if due_on <= today or left <= 0:
-        return Due.NOW
-    return Due.SOON if left <= SOON_DAYS else Due.LATER
 
 
 # --- Evidence ---------------------------------------------------------------------------------
@@ -1372,7 +1350,6 @@ class MatchCard:
     gap: str
     opinion: Opinion | None
     answers: dict[str, bool]  # side -> agreed
-    decline_reasons: list[StrOrPromise]
     side: str
     is_gone: bool
     # What its status means for the side; see `matchmaking.answers.card_of`.
@@ -1385,10 +1362,6 @@ class MatchCard:
     @property
     def waits_for_me(self) -> bool:
         return self.match.status == MatchStatus.APPROVED and self.my_answer is None
-
-    @property
-    def other_agreed(self) -> bool:
-        return self.answers.get(other_side(self.side)) is True
 
 
 def is_gone(match: Match) -> bool:
@@ -1420,13 +1393,22 @@ def match_card(match: Match, side: str) -> MatchCard:
         gap=worst_gap(rows),
         opinion=opinion_of(match, reader),
         answers={consent.side: consent.agreed for consent in consents},
-        decline_reasons=decline_labels(c.reason for c in consents if c.reason),
         side=side,
         is_gone=is_gone(match),
     )
 
 
 # --- Why a manager ----------------------------------------------------------------------------
+
+
+def because_names(reviews: Iterable[Review]) -> dict[int, str]:
+    """Return the names of those who referred or reassigned these reviews, in one query."""
+    people = set()
+    for review in reviews:
+        facts = review.assigned_because
+        people.add(facts.get("referred_by") or facts.get("reassigned_by"))
+    people.discard(None)
+    return dict(User.objects.filter(pk__in=people).values_list("pk", "name")) if people else {}
 
 
 def assigned_because(review: Review, names: Mapping[int, str] | None = None) -> str:

@@ -194,7 +194,6 @@ class Panel:
     by_line: Mapping[str, Sequence[Asked]]
     # About fields, and about lines that the present comparison has no more.
     others: Sequence[Asked]
-    unanswered: bool
     objections: Sequence[Objection]
 
     def rows(self, rows: Iterable[presenting.GridRow]) -> list[presenting.GridRow]:
@@ -223,7 +222,6 @@ def panel(match: Match, reader: presenting.Reader, keys: Iterable[str]) -> Panel
         waiting=next((one for one in inquiries if one.status == InquiryStatus.OPEN), None),
         by_line=by_line,
         others=[one for key, found in by_line.items() if key not in seen for one in found],
-        unanswered=any(one.status == InquiryStatus.EXPIRED for one in inquiries),
         objections=[
             Objection(
                 made.side,

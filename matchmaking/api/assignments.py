@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Mapping
 from typing import Any
 
 from django.db.models import F, QuerySet, Value
@@ -121,7 +122,8 @@ class AssignmentViewSet(View):
         )
         matches = Match.objects.with_listings().defer(*LONG).in_bulk(keys)
         desks = _desks(keys)
-        rows = [_row(matches[key], desks.get(key)) for key in keys if key in matches]
+        names = presenting.because_names(desks.values())
+        rows = [_row(matches[key], desks.get(key), names) for key in keys if key in matches]
         return Response({"next": following, "results": AssignmentSerializer(rows, many=True).data})
 
     def retrieve(self, request: Request, number: str) -> Response:
@@ -138,7 +140,7 @@ class AssignmentViewSet(View):
         return get_object_or_404(Match.objects.by_number(number).with_listings())
 
     def _answer(self, match: Match) -> Response:
-        row = _row(match, _desks([match.pk]).get(match.pk))
+        row = _row(match, _desks([match.pk]).get(match.pk), None)
         may_move = match.status in OPEN
         body = row | {"candidates": managers_for(match) if may_move else []}
         return Response(AssignmentChoiceSerializer(body).data)
@@ -160,7 +162,7 @@ def _desks(matches: list[int]) -> dict[int, Review]:
     return {row.match_id: row for row in rows.select_related("manager__manager_profile")}
 
 
-def _row(match: Match, held: Review | None) -> dict[str, Any]:
+def _row(match: Match, held: Review | None, names: Mapping[int, str] | None) -> dict[str, Any]:
     manager = None
     if held is not None:
         held.match = match
@@ -168,7 +170,7 @@ def _row(match: Match, held: Review | None) -> dict[str, Any]:
             "id": held.manager.manager_profile.pk,
             "name": held.manager.name,
             "status": coded(held, "status"),
-            "because": presenting.assigned_because(held),
+            "because": presenting.assigned_because(held, names),
         }
     return {
         "match": match.number,

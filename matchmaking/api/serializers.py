@@ -18,7 +18,6 @@ from rest_framework import serializers
 
 from accounts.workdays import working_days_left
 from matchmaking import presenting
-from matchmaking.models import Match
 
 
 class Words(serializers.CharField):
@@ -232,8 +231,3 @@ class OpinionSerializer(serializers.Serializer[Any]):
     reasons = serializers.ListField(child=Words())
     text = Words(allow_blank=True)
     when = serializers.DateTimeField(allow_null=True)
-
-
-def titles(match: Match) -> str:
-    """Return both titles without the names of anybody."""
-    return presenting.blind_title(match)

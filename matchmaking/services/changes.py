@@ -39,8 +39,6 @@ class Changes:
     since: dt.datetime
     lines: list[str]
     events: list[MatchEvent]
-    # Keys of the grid's lines whose verdict is another one now.
-    moved: frozenset[str]
 
 
 def changes_since(
@@ -71,7 +69,7 @@ def changes_since(
     ]
     if not lines and not news:
         return None
-    return Changes(_moment(seen), lines, news, frozenset(moved))
+    return Changes(_moment(seen), lines, news)
 
 
 def remember(

@@ -100,6 +100,11 @@ class Filters:
         values = {"show": self.show, "industry": self.industry, "grade": self.grade}
         return urlencode({key: value for key, value in values.items() if value})
 
+    @property
+    def suffix(self) -> str:
+        """Return what an address ends with to be within the filter; "" without any."""
+        return f"?{self.query}" if self.query else ""
+
     def of(self, reviews: ReviewQuerySet) -> ReviewQuerySet:
         """Narrow annotated reviews; see `queue_of`."""
         if self.show:
@@ -250,7 +255,7 @@ def load(user: User, keys: Iterable[int]) -> list[Review]:
             "match__achievement_revision",
         )
         .only(
-            *("manager", "status", "due_on", "paused_on", "days_left"),
+            *("manager", "status", "due_on", "paused_on", "days_left", "assigned_at"),
             *(f"match__{name}" for name in ("status", "is_frozen", "confidence", "created_at")),
             *(f"match__{side}__owner__{name}" for side in SIDES for name in _NAMING),
             *(f"match__{side}_revision__title" for side in SIDES),

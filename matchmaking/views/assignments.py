@@ -16,7 +16,7 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods, require_safe
 
 from accounts.http import UserRequest
-from accounts.models import AccessEvent, ManagerProfile, User
+from accounts.models import AccessEvent, ManagerProfile
 from accounts.permissions import Tier
 from accounts.trace import record_looks
 from matchmaking import permissions, presenting
@@ -86,7 +86,7 @@ def ops_assignments(request: UserRequest) -> HttpResponse:
     )
     waiting = [match.pk for match in page if _waits(match, reviews.get(match.pk))]
     why_not = _why_not(waiting)
-    names = _names(reviews.values())
+    names = presenting.because_names(reviews.values())
     rows = []
     for match in page:
         held = reviews.get(match.pk)
@@ -127,16 +127,6 @@ def _waits(match: Match, review: Review | None) -> bool:
     if match.is_frozen or match.status not in OPEN:
         return False
     return review is None or not review.is_open
-
-
-def _names(reviews: Any) -> dict[int, str]:
-    """Return the names of those who referred or reassigned, in one query."""
-    people = set()
-    for review in reviews:
-        facts = review.assigned_because
-        people.add(facts.get("referred_by") or facts.get("reassigned_by"))
-    people.discard(None)
-    return dict(User.objects.filter(pk__in=people).values_list("pk", "name")) if people else {}
 
 
 def _why_not(matches: list[int]) -> dict[int, str]:

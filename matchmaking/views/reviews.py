@@ -164,7 +164,7 @@ def _review_context(
         "is_decided": review.status == ReviewStatus.SUBMITTED,
         "because": presenting.assigned_because(review),
         "here": review_url(review, filters),
-        "within": f"?{filters.query}" if filters.query else "",
+        "within": filters.suffix,
         "place": place,
         "groups": grouped_rows(place.rows),
         "previous": place.previous,
@@ -248,7 +248,7 @@ def match_review(request: UserRequest, number: str) -> HttpResponse:
             )
             return _too_late(request, number, sentence, form.data.get("comment", ""))
         if elsewhere := DecisionForm.elsewhere(request.POST, review.match):
-            return redirect(elsewhere)
+            return redirect(elsewhere + filters.suffix)
     first = _decided_first(request, review)
     context = _review_context(request, review, filters, first=first) | {"form": form}
     template = "matchmaking/_review.html" if first else "matchmaking/match_review.html"

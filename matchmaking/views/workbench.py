@@ -78,11 +78,11 @@ def rows_of(
 
 def review_url(review: Review, filters: Filters) -> str:
     """Return the review's address within a filter: its next and previous are those shown there."""
-    return review.get_absolute_url() + (f"?{filters.query}" if filters.query else "")
+    return review.get_absolute_url() + filters.suffix
 
 
 def workbench_url(filters: Filters) -> str:
-    return reverse("workbench") + (f"?{filters.query}" if filters.query else "")
+    return reverse("workbench") + filters.suffix
 
 
 def grouped(rows: list[Row], tally: Tally) -> list[tuple[Due, int, list[Row]]]:

@@ -228,7 +228,8 @@ def test_the_page_asks_as_often_for_ten_as_for_one(
 ):
     office.tell()
     # session and person; the page's count and rows; memberships with their organizations; counts
-    # by kind; the top bar: unread, memberships, the manager's profile, and what waits for an answer.
+    # by kind; the top bar: unread, memberships, the manager's profile, and what waits for an
+    # answer.
     with django_assert_num_queries(10):
         page(owner_client, "?group=info")
     for _ in range(9):

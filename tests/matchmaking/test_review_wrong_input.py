@@ -156,6 +156,11 @@ def test_asking_and_referring_lead_to_their_pages_and_decide_nothing(client, rev
         response = client.post(url_of(review), {**GOOD, "decision": choice})
         assert response.status_code == 302
         assert response.url == url_of(review, page)
+        # Within a filter, so that what comes after is the next match of that list.
+        response = client.post(
+            url_of(review) + "?show=second&nonsense=1", {**GOOD, "decision": choice}
+        )
+        assert response.url == url_of(review, page) + "?show=second"
 
     assert state(review.match) == before
 
