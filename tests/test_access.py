@@ -318,6 +318,9 @@ TABLE = {
     ("settings_tokens", ""): ("L222222222", "L---------"),
     ("token_revoke", "api token"): ("L555555555", "L4-4444444"),
     # Operators
+    ("dashboard", ""): ("L333333332", ""),
+    ("insight_rows", "figure"): ("L333333332", ""),
+    ("insight_table", "table"): ("L333333332", ""),
     ("ops_home", ""): ("L333333332", ""),
     ("ops_listings", ""): ("L333333332", ""),
     ("ops_unmet", ""): ("L333333332", ""),
@@ -385,6 +388,8 @@ def world():
         "scheme": ["ipc"],
         "section": ["demands"],
         "subject": ["match"],
+        "figure": ["posted"],
+        "table": ["funnel"],
         "reason": ["match", "off_topic"],
         "writing": ["demand", "what"],
         "demand step": [match.demand.number, "terms"],

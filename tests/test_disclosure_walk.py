@@ -330,6 +330,8 @@ VALUES: dict[str, tuple[Any, ...]] = {
     "version": (1,),
     "subject": ("match",),
     "code": ("off_topic",),
+    "rows": ("posted", "late"),
+    "table_name": ("gaps",),
 }
 # Of packages: they hold no listing.
 FOREIGN = re.compile(r"^(account|socialaccount|usersessions|mfa|headless|set_language|javascript)")

@@ -130,7 +130,10 @@
         return {
           name: one.name,
           type: "bar",
-          data: one.values,
+          // A hollow bar of nothing would still show its border.
+          data: one.values.map(function (value) {
+            return value ? value : { value: value, itemStyle: { borderWidth: 0 } };
+          }),
           barMaxWidth: 18,
           barGap: "-100%",
           itemStyle: one.secondary
