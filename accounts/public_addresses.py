@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from django.conf import settings
 
 # In an address: the language that this one answer shall have. `config.middleware` honours it.
 LANGUAGE_PARAMETER = "lang"
 # What search engines call our languages.
 TAGS = {"zh-hans": "zh-Hans", "en": "en"}
+
+
+def asked_language(query: Mapping[str, str]) -> str:
+    """Return the language that an address asks for, "" for none of ours."""
+    asked = query.get(LANGUAGE_PARAMETER, "").lower()
+    return asked if asked in TAGS else ""
 
 
 def public_address(path: str, language: str = "") -> str:

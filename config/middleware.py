@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils import translation
 from django.utils.cache import patch_vary_headers
 
-from accounts.public_addresses import LANGUAGE_PARAMETER
 from accounts.maintenance import closure
+from accounts.public_addresses import TAGS, asked_language
 from config.errors import closed_page
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
@@ -20,10 +19,10 @@ GetResponse = Callable[[HttpRequest], HttpResponse]
 HEADER = "X-Page-Language"
 
 
-def asked_language(request: HttpRequest) -> str:
+def _asked(request: HttpRequest) -> str:
     """Return the language that the address or the asking page names, "" for none of ours."""
-    asked = request.GET.get(LANGUAGE_PARAMETER, "") or request.headers.get(HEADER, "")
-    return asked.lower() if asked.lower() in dict(settings.LANGUAGES) else ""
+    given = request.headers.get(HEADER, "").lower()
+    return asked_language(request.GET) or (given if given in TAGS else "")
 
 
 class PageLanguage:
@@ -37,7 +36,7 @@ class PageLanguage:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        language = asked_language(request)
+        language = _asked(request)
         if language:
             translation.activate(language)
             request.LANGUAGE_CODE = translation.get_language()
@@ -64,6 +63,6 @@ class Maintenance:
         closed = closure()
         if closed is None:
             return self.get_response(request)
-        language = asked_language(request) or translation.get_language_from_request(request)
+        language = _asked(request) or translation.get_language_from_request(request)
         with translation.override(language):
             return closed_page(request, closed)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
 from django.contrib.sitemaps import views
 from django.http import HttpRequest, HttpResponse
@@ -12,7 +11,7 @@ from django.urls import NoReverseMatch, reverse
 from django.views.decorators.cache import cache_control
 from django.views.decorators.http import require_safe
 
-from accounts.public_addresses import LANGUAGE_PARAMETER, public_address
+from accounts.public_addresses import public_address
 from accounts.views.help import PAGES
 from catalog.sitemaps import LISTS, ListingSitemap, PublicSitemap
 
@@ -25,8 +24,8 @@ CLOSED = (
     *("/account/", "/api/", "/dashboard/", "/design/", "/files/", "/i18n/", "/manager/"),
     *("/matches/", "/my/", "/notifications/", "/no-search-mails/", "/org/", "/ops/"),
     *("/classes/", "/figures/", "/quality/", "/settings/", "/still-true/", "/workbench/"),
-    *("/demands/new/", "/demands/export/", "/demands/*/*"),
-    *("/achievements/new/", "/achievements/export/", "/achievements/*/*"),
+    *("/demands/new/", "/demands/export/", "/demands/*/*/"),
+    *("/achievements/new/", "/achievements/export/", "/achievements/*/*/", "/*.pdf"),
     # A search costs a worker's time.
     "/*?*q=",
 )
@@ -80,7 +79,6 @@ def robots(request: HttpRequest) -> HttpResponse:
     lines = [
         "User-agent: *",
         *(f"Disallow: {path}" for path in CLOSED),
-        f"Allow: /*?{LANGUAGE_PARAMETER}=",
         "",
         f"Sitemap: {public_address(reverse('sitemap'))}",
         "",

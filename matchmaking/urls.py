@@ -24,6 +24,7 @@ from matchmaking.views import (
 
 urlpatterns = [
     path("", home.home, name="home"),
+    path("welcome/", home.welcome, name="welcome"),
     path("demands/<str:number>/matches/", matches.demand_matches, name="demand_matches"),
     path(
         "achievements/<str:number>/matches/",
@@ -58,6 +59,7 @@ urlpatterns = [
     path("workbench/together/", triage.triage, name="triage"),
     path("workbench/views/", workbench.view_save, name="view_save"),
     path("workbench/views/<int:pk>/delete/", workbench.view_delete, name="view_delete"),
+    path("results/", dashboard.results, name="results"),
     path("dashboard/", dashboard.dashboard, name="dashboard"),
     path("dashboard/rows/<str:rows>/", insight_rows.insight_rows, name="insight_rows"),
     path("dashboard/<str:table_name>.csv", insight_rows.insight_table, name="insight_table"),

@@ -19,7 +19,12 @@ from django.utils.safestring import SafeString, mark_safe
 from django.utils.text import Truncator
 from django.utils.translation import get_language
 
-from accounts.public_addresses import LANGUAGE_PARAMETER, alternates, public_address
+from accounts.public_addresses import (
+    LANGUAGE_PARAMETER,
+    alternates,
+    asked_language,
+    public_address,
+)
 
 register = template.Library()
 
@@ -32,16 +37,14 @@ LOCALES = {"zh-hans": "zh_CN", "en": "en_US"}
 def public_page(context: Context, title: str, description: str, kind: str = "website") -> Any:
     """Tell a public page's title, description, address and languages; `kind` is Open Graph's."""
     request = context["request"]
-    asked = request.GET.get(LANGUAGE_PARAMETER, "").lower()
     language = get_language() or settings.LANGUAGE_CODE
-    # Each of the three addresses names itself: the one without a language is the visitor's own.
-    named = asked if asked in dict(settings.LANGUAGES) else ""
     return {
         "listed": not set(request.GET) - {LANGUAGE_PARAMETER},
         "title": title,
         "description": Truncator(" ".join(str(description).split())).chars(DESCRIPTION_LIMIT),
         "kind": kind,
-        "address": public_address(request.path, named),
+        # Each of the three addresses names itself: the one without a language is the visitor's own.
+        "address": public_address(request.path, asked_language(request.GET)),
         "alternates": alternates(request.path),
         "locale": LOCALES.get(language, ""),
         "other_locales": [name for code, name in LOCALES.items() if code != language],

@@ -68,6 +68,7 @@ MIDDLEWARE = [
     "accounts.own_language.OwnLanguage",
     "config.middleware.PageLanguage",
     "django_structlog.middlewares.RequestMiddleware",
+    "catalog.views.unsent.OutlivesSession",
     "django.contrib.auth.middleware.LoginRequiredMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
