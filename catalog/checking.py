@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy, pgettext_lazy
 from django_stubs_ext import StrOrPromise
 
-from accounts.conflicts import ties
+from accounts.conflicts import has_tie, tie_kinds, ties
 from accounts.models import User
 from catalog.listing_pages import long_fields
 from catalog.models import ListingEvent, PublicationReview
@@ -36,22 +36,53 @@ def waiting(user: User) -> QuerySet[PublicationReview]:
     `quality` and `mine`.
     """
     tied = list(ties([user.pk]).get(user.pk, {}))
-    rejected = ListingEvent.objects.filter(
-        Q(demand=OuterRef("demand")) | Q(achievement=OuterRef("achievement")),
-        after=ListingStatus.REJECTED,
-        actor=user,
-    )
-    rows = PublicationReview.objects.open()
-    if tied:
-        rows = rows.exclude(Q(demand__owner__in=tied) | Q(achievement__owner__in=tied))
     return (
-        rows.exclude(~Q(appeal="") & Exists(rejected))
+        _without_owners(_not_judged_by(PublicationReview.objects.open(), user), tied)
         .annotate(
             quality=Coalesce("demand__quality", "achievement__quality"),
             mine=Case(When(manager=user, then=True), default=False, output_field=BooleanField()),
         )
         .order_by("-mine", "due_on", "-quality", "opened_at", "pk")
     )
+
+
+def _not_judged_by(rows: QuerySet[PublicationReview], user: User) -> QuerySet[PublicationReview]:
+    """Leave out the objections to what `user` rejected."""
+    rejected = ListingEvent.objects.filter(
+        Q(demand=OuterRef("demand")) | Q(achievement=OuterRef("achievement")),
+        after=ListingStatus.REJECTED,
+        actor=user,
+    )
+    return rows.exclude(~Q(appeal="") & Exists(rejected))
+
+
+def _without_owners(
+    rows: QuerySet[PublicationReview], owners: Collection[int]
+) -> QuerySet[PublicationReview]:
+    if not owners:
+        return rows
+    return rows.exclude(Q(demand__owner__in=owners) | Q(achievement__owner__in=owners))
+
+
+def desk(user: User) -> QuerySet[PublicationReview]:
+    """Return the open checks that `user` answers for; none of them is of an own side."""
+    return PublicationReview.objects.open().filter(manager=user)
+
+
+def nobodys(user: User) -> QuerySet[PublicationReview]:
+    """Return the open checks that no manager answers for and that `user` may decide.
+
+    The top bar counts them on every page, so ties are looked up for the owners of these alone.
+    """
+    rows = _not_judged_by(PublicationReview.objects.open().filter(manager=None), user)
+    owners = {
+        demand_owner or achievement_owner
+        for demand_owner, achievement_owner in rows.values_list(
+            "demand__owner", "achievement__owner"
+        )
+    }
+    tied = tie_kinds(user, owners) if has_tie(user, owners) else {}
+    return _without_owners(rows, list(tied))
 
 
 def load(rows: QuerySet[PublicationReview]) -> list[PublicationReview]:

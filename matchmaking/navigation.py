@@ -8,10 +8,9 @@ from django.db.models import Q, QuerySet
 
 from accounts.models import MembershipRole, User
 from accounts.permissions import manager_profile
-from catalog.models import Achievement, Demand
-from catalog.workflow import ListingStatus
+from catalog import checking
 from matchmaking.models import Inquiry, Match, MatchQuerySet, Review
-from matchmaking.workflow import InquiryStatus, MatchStatus, Side
+from matchmaking.workflow import OPEN, InquiryStatus, MatchStatus, Side
 
 
 def asked_of(side: str) -> QuerySet[Inquiry, Any]:
@@ -38,15 +37,18 @@ def awaiting_answer(user: User) -> MatchQuerySet:
     )
 
 
+def escalated() -> MatchQuerySet:
+    """Return the open matches that the operators have been asked to see to."""
+    return Match.objects.filter(status__in=OPEN).exclude(escalation="")
+
+
 def counts(user: User) -> dict[str, int]:
-    """Return the numbers by the keys of `accounts.navigation`; four queries for anybody."""
+    """Return the numbers by the keys of `accounts.navigation`: a query for each of them."""
     found = {"answers": awaiting_answer(user).count()}
-    is_manager = manager_profile(user) is not None
-    if is_manager:
+    if manager_profile(user) is not None:
         found["reviews"] = Review.objects.open().filter(manager=user).count()
-    if is_manager or user.is_operator:
-        found["listings"] = sum(
-            model.objects.filter(status=ListingStatus.SUBMITTED).count()
-            for model in (Demand, Achievement)
-        )
+        found["listings"] = checking.desk(user).count()
+    if user.is_operator:
+        found["nobodys"] = checking.nobodys(user).count()
+        found["escalated"] = escalated().count()
     return found

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import messages
+from django.db import transaction
 from django.forms import ModelForm
 from django.http import HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect, render
@@ -52,8 +53,32 @@ def settings_profile(request: UserRequest) -> HttpResponse:
             User.objects.filter(pk=person.pk).update(shortcuts=form.cleaned_data["shortcuts"])
         messages.success(request, _("Saved."))
         return redirect("settings_profile")
-    context = {"forms": forms, "form": form, "profile": profile}
+    context = {
+        "forms": forms,
+        "form": form,
+        "profile": profile,
+        "put_away": [one for one in Role if one.value in person.guides_hidden],
+    }
     return render(request, "accounts/settings_profile.html", context)
+
+
+@require_POST
+def first_steps(request: UserRequest) -> HttpResponse:
+    """Put the first steps of one role away for good, or have them again (`show` is not empty)."""
+    role, shown = request.POST.get("role", ""), bool(request.POST.get("show"))
+    if role not in Role.values:
+        return redirect("home")
+    with transaction.atomic():
+        person = User.objects.select_for_update(no_key=True).get(pk=request.user.pk)
+        hidden = set(person.guides_hidden)
+        person.guides_hidden = sorted(hidden - {role} if shown else hidden | {role})
+        person.save(update_fields=("guides_hidden",))
+    if shown:
+        request.session[SESSION_KEY] = role
+        messages.success(request, _("The first steps are on the home page until they are done."))
+    else:
+        messages.success(request, _("Put away. The settings bring the first steps back."))
+    return redirect("home")
 
 
 @require_POST
@@ -62,11 +87,10 @@ def switch_role(request: UserRequest) -> HttpResponse:
     role = request.POST.get("role", "")
     if role in Role.values:
         request.session[SESSION_KEY] = role
-    landing = {Role.OPERATOR: "ops_home", Role.MANAGER: "workbench"}
     target = request.POST.get("next", "")
     # An address of ours and nothing else: `redirect` would take a word for the name of a page.
     if target.startswith("/") and url_has_allowed_host_and_scheme(
         target, allowed_hosts={request.get_host()}, require_https=request.is_secure()
     ):
         return HttpResponseRedirect(target)
-    return redirect(landing.get(Role(role), "home") if role in Role.values else "home")
+    return redirect("home")

@@ -109,30 +109,37 @@ class Shown:
         return urlencode({key: value for key, value in values.items() if value})
 
 
+GROUP_LABELS: dict[str, StrOrPromise] = {
+    "todo": gettext_lazy("For you to do"),
+    "waiting": gettext_lazy("Waiting for the check"),
+    "published": gettext_lazy("Published"),
+    "ended": gettext_lazy("Ended"),
+}
+
+
+def group_counts(own: ListingQuerySet) -> list[tuple[str, StrOrPromise, int]]:
+    """Return each group with its words and how many of `own` are in it; one query."""
+    counts = own.order_by().aggregate(
+        **{group: Count("pk", filter=Q(status__in=of)) for group, of in GROUPS.items()}
+    )
+    return [(group, label, counts[group]) for group, label in GROUP_LABELS.items()]
+
+
 @require_safe
 def my_listings(request: UserRequest, kind: str) -> HttpResponse:
     """List what the reader's organizations have written, in every status."""
     own = MODELS[kind].objects.owned_by(request.user)
-    counts = own.order_by().aggregate(
-        ending=Count("pk", filter=_ending()),
-        **{group: Count("pk", filter=Q(status__in=of)) for group, of in GROUPS.items()},
-    )
-    ending = counts.pop("ending")
+    groups = group_counts(own)
+    ending = own.filter(_ending()).count()
     shown = Shown.read(request.GET)
     rows = shown.of(own).select_related("owner").defer("body", "indicators")
     page = page_of(rows, request.GET.get("page", "1"), size=shown.per)
     found = standings(kind, [listing.pk for listing in page.object_list])
     objections = objections_to(kind, page.object_list)
-    labels = {
-        "todo": _("For you to do"),
-        "waiting": _("Waiting for the check"),
-        "published": _("Published"),
-        "ended": _("Ended"),
-    }
-    tabs = [("", _("All"), sum(counts.values()), shown.query(show="", status=""))]
+    total = sum(count for _group, _label, count in groups)
+    tabs = [("", _("All"), total, shown.query(show="", status=""))]
     tabs += [
-        (group, label, counts[group], shown.query(show=group, status=""))
-        for group, label in labels.items()
+        (group, label, count, shown.query(show=group, status="")) for group, label, count in groups
     ]
     return render(
         request,
@@ -152,7 +159,7 @@ def my_listings(request: UserRequest, kind: str) -> HttpResponse:
             "tabs": tabs,
             "shown": shown,
             "statuses": [*ListingStatus.choices, (ENDING, _("Runs out within 14 days"))],
-            "per_page": PER_PAGE,
+            "per_page": [(count, count) for count in PER_PAGE],
             "sorts": [(key, label) for key, (label, _order) in SORTS.items()],
             "ending": ending,
             "ending_query": urlencode({"status": ENDING, "sort": "ends"}),

@@ -78,7 +78,7 @@ def feedback_due(limit: int) -> int:
     Each person is asked once; who has said so already is not asked. Return how many were told,
     `limit` at most: the next run goes on.
     """
-    waiting = _unasked(_working_days_ago(settings.FEEDBACK_WORKING_DAYS))
+    waiting = _unasked(working_days_ago(settings.FEEDBACK_WORKING_DAYS))
     known = set(
         Notification.objects.filter(key__in=[one.key for one in waiting]).values_list(
             "key", flat=True
@@ -136,7 +136,7 @@ def _unasked(up_to: dt.date) -> list[_Unasked]:
     ]
 
 
-def _working_days_ago(count: int) -> dt.date:
+def working_days_ago(count: int) -> dt.date:
     """Return the latest day whose `count`-th following working day has come."""
     day = timezone.localdate()
     while count > 0:

@@ -29,6 +29,7 @@ from catalog.industries import section_choices
 from catalog.models import Achievement, Demand, Listing
 from catalog.workflow import ListingStatus
 from matchmaking.models import Match, index_model
+from matchmaking.navigation import escalated
 from matchmaking.services.unmet import (
     progress,
     unmatched_listings,
@@ -102,9 +103,7 @@ def ops_home(request: UserRequest) -> HttpResponse:
         ),
         Figure(
             _("Matches handed to the operators"),
-            Match.objects.filter(status__in=(MatchStatus.SUGGESTED, MatchStatus.IN_REVIEW))
-            .exclude(escalation="")
-            .count(),
+            escalated().count(),
             _url("ops_assignments", state="escalated"),
             bad=True,
         ),
@@ -162,7 +161,7 @@ def ops_home(request: UserRequest) -> HttpResponse:
             for status in ListingStatus
             if listings["demand"][status] or listings["achievement"][status]
         ],
-        "desks": _desks(),
+        "desks": busiest(PAGE_SIZE),
         "as_of": timezone.now(),
         # Deadlines are counted without its festivals until somebody names them.
         "unknown_year": unknown_year(),
@@ -170,8 +169,8 @@ def ops_home(request: UserRequest) -> HttpResponse:
     return render(request, "matchmaking/ops_home.html", context)
 
 
-def _desks() -> list[ManagerProfile]:
-    """Return certified managers with the number of reviews open and late, the busiest first."""
+def busiest(count: int) -> list[ManagerProfile]:
+    """Return so many certified managers with their reviews open and late, the busiest first."""
     today = timezone.localdate()
     is_open = Q(user__reviews__status__in=("assigned", "accepted"))
     return list(
@@ -181,7 +180,7 @@ def _desks() -> list[ManagerProfile]:
             load=Count("user__reviews", filter=is_open),
             late=Count("user__reviews", filter=is_open & Q(user__reviews__due_on__lt=today)),
         )
-        .order_by("-late", "-load", "user__name", "pk")[:PAGE_SIZE]
+        .order_by("-late", "-load", "user__name", "pk")[:count]
     )
 
 

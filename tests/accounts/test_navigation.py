@@ -7,7 +7,14 @@ from django.urls import reverse
 
 from accounts.models import Membership
 from accounts.navigation import register, waiting_for
-from tests.factories import make_manager, make_member, make_operator, make_organization, make_user
+from tests.factories import (
+    make_demand,
+    make_manager,
+    make_member,
+    make_operator,
+    make_organization,
+    make_user,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -24,13 +31,17 @@ def shown(client, user=None, address=None):
 
 
 def test_each_role_finds_its_own_entries(client):
-    assert entries(shown(client)) == ["需求清单", "成果清单", "技术经理人"]
-    assert entries(shown(client, make_user()))[0] == "我的机构"
-    assert entries(shown(client, make_member()))[:2] == ["我的需求", "待我答复"]
+    assert entries(shown(client))[:3] == ["需求清单", "成果清单", "技术经理人"]
+    assert entries(shown(client, make_user()))[:2] == ["首页", "我的机构"]
+    assert entries(shown(client, make_member()))[:3] == ["首页", "我的需求", "待我答复"]
     university = make_organization(kind="university")
-    assert entries(shown(client, make_member(university)))[:2] == ["我的成果", "待我答复"]
-    assert entries(shown(client, make_manager()))[0] == "工作台"
-    assert entries(shown(client, make_operator()))[0] == "总览"
+    assert entries(shown(client, make_member(university)))[:4] == [
+        *("首页", "我的成果", "待我答复", "导入"),
+    ]
+    assert entries(shown(client, make_manager()))[:3] == ["首页", "工作台", "清单审核"]
+    assert entries(shown(client, make_operator())) == [
+        *("首页", "总览", "清单", "机构与经理人", "指派", "审计"),
+    ]
 
 
 def test_no_role_has_more_than_six_entries(client):
@@ -48,7 +59,7 @@ def test_a_person_with_several_roles_switches_between_them(client):
     response = client.post(reverse("switch_role"), {"role": "member"})
     assert response.status_code == 302
     page = shown(client)
-    assert entries(page)[0] == "我的需求"
+    assert entries(page)[1] == "我的需求"
     assert "切换到：技术经理人" in page
 
 
@@ -56,7 +67,7 @@ def test_a_person_with_several_roles_switches_between_them(client):
 def test_a_role_that_one_does_not_have_opens_nothing(client, role):
     client.force_login(make_member())
     client.post(reverse("switch_role"), {"role": role})
-    assert entries(shown(client))[0] == "我的需求"
+    assert entries(shown(client))[1] == "我的需求"
     assert client.get(reverse("ops_organizations")).status_code == 403
 
 
@@ -91,7 +102,33 @@ def test_a_provider_that_registers_twice_counts_once(monkeypatch):
 def test_counts_stand_beside_their_entry(client):
     make_organization(status="pending")
     page = shown(client, make_operator())
-    assert re.search(r"机构<span class=\"kq-n\">1<", page)
+    assert re.search(r"机构与经理人<span class=\"kq-n\">1<", page)
+
+
+def test_the_count_of_checks_is_of_those_on_ones_own_desk(client):
+    manager, colleague = make_manager(), make_manager()
+    own_side = make_organization()
+    Membership.objects.create(user=manager, organization=own_side, role="owner", is_active=True)
+    mine, others, unassigned = (make_demand(status="submitted") for _number in range(3))
+    of_own_side = make_demand(status="submitted", owner=own_side)
+    mine.publications.update(manager=manager)
+    others.publications.update(manager=colleague)
+    of_own_side.publications.update(manager=colleague)
+
+    assert unassigned.publications.filter(manager=None).exists()
+    assert waiting_for(manager)["listings"] == 1
+    client.post(reverse("switch_role"), {"role": "manager"})
+    assert re.search(r"清单审核<span class=\"kq-n\">1<", shown(client, manager))
+
+
+def test_an_operator_is_called_to_checks_that_nobody_answers_for_but_their_own_sides():
+    operator, own_side = make_operator(), make_organization()
+    Membership.objects.create(user=operator, organization=own_side, role="editor", is_active=True)
+    make_demand(status="submitted")
+    make_demand(status="submitted", owner=own_side)
+    make_demand(status="submitted").publications.update(manager=make_manager())
+
+    assert waiting_for(operator)["nobodys"] == 1
 
 
 @pytest.mark.parametrize(
@@ -101,10 +138,11 @@ def test_counts_stand_beside_their_entry(client):
         # session, user, what is unread, memberships, manager profile, answers
         (make_user, 5),
         (make_member, 6),
-        # and reviews, demands and achievements to check
-        (make_manager, 9),
-        # unread, memberships, profile, organizations, managers, answers, demands, achievements
-        (make_operator, 10),
+        # and reviews, checks
+        (make_manager, 8),
+        # unread, memberships, profile, organizations, managers, answers, matches handed over,
+        # owners of checks that nobody has, how many of these there are
+        (make_operator, 11),
     ],
     ids=["visitor", "newcomer", "member", "manager", "operator"],
 )
