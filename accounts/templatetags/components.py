@@ -47,9 +47,7 @@ def weight(hard: bool | None) -> SafeString:
 
 
 @register.simple_tag
-def party(
-    who: str, named: bool = False, owner: Any = None, icon_name: str = "", lang: str = ""
-) -> SafeString:
+def party(who: str, named: bool = False, owner: Any = None, icon_name: str = "") -> SafeString:
     """Show a side by its name or by its blind line, and that it has been verified.
 
     `owner` is the organization, of which nothing but its verification is shown.
@@ -60,7 +58,6 @@ def party(
         named=named,
         owner=owner,
         icon_name=icon_name or ("building" if named else "eye-off"),
-        lang=lang,
     )
 
 
@@ -124,7 +121,11 @@ def tabs(content: str, label: str) -> SafeString:
 
 
 @register.simple_tag
-def tab(url: str, label: str, count: int | None = None, current: bool = False) -> SafeString:
+def tab(
+    url: str, label: str, count: int | None = None, current: bool = False, **pair: Any
+) -> SafeString:
+    """Link one view. It is the present one if `current`, or if `key` and `here` are the same."""
+    current = current or (bool(pair) and pair["key"] == pair["here"])
     return component("tab", url=url, label=label, count=count, current=current)
 
 
@@ -134,49 +135,50 @@ def tab(url: str, label: str, count: int | None = None, current: bool = False) -
 class PageHead(Node):
     """The title of a page, what is to be known of it at once, and what can be done there."""
 
-    child_nodelists = ("meta", "actions")
+    child_nodelists = ("meta", "lead", "acts")
 
     def __init__(
         self,
         title: FilterExpression,
         extra: dict[str, FilterExpression],
-        meta: NodeList,
-        actions: NodeList,
+        parts: dict[str, NodeList],
     ) -> None:
-        self.title, self.extra, self.meta, self.actions = title, extra, meta, actions
+        self.title, self.extra = title, extra
+        self.meta, self.lead, self.acts = (parts[name] for name in self.child_nodelists)
 
     def render(self, context: Context) -> SafeString:
         extra = {name: value.resolve(context) for name, value in self.extra.items()}
+        lead = mark_safe(self.lead.render(context).strip())
         return component(
             "head",
             title=self.title.resolve(context),
+            count=extra.get("count"),
             meta=mark_safe(self.meta.render(context).strip()),
-            actions=mark_safe(self.actions.render(context).strip()),
-            **extra,
+            lead=lead or extra.get("lead"),
+            actions=mark_safe(self.acts.render(context).strip()),
         )
 
 
 @register.tag
 def pagehead(parser: Parser, token: Token) -> PageHead:
-    """Read `{% pagehead title lead=... count=... %} meta {% acts %} buttons {% endpagehead %}`.
+    """Read `{% pagehead title %} meta {% lead %} text {% acts %} buttons {% endpagehead %}`.
 
-    Both parts may be empty, and `{% acts %}` left out. A title that is put together comes from
-    `{% blocktranslate asvar title %}`.
+    Each part may be empty or left out; a lead of words alone is `lead=`, one with a link in it is
+    a part. A title that is put together comes from `{% blocktranslate asvar title %}`.
     """
     bits = token.split_contents()[1:]
     if not bits:
         raise template.TemplateSyntaxError("pagehead needs the title of the page")
     title = parser.compile_filter(bits.pop(0))
     extra = token_kwargs(bits, parser)
-    if bits or not set(extra) <= {"lead", "count", "lang"}:
-        raise template.TemplateSyntaxError("pagehead takes a title, lead=, count= and lang=")
-    meta = parser.parse(("acts", "endpagehead"))
-    if parser.next_token().contents == "acts":
-        actions = parser.parse(("endpagehead",))
-        parser.delete_first_token()
-    else:
-        actions = NodeList()
-    return PageHead(title, extra, meta, actions)
+    if bits or not set(extra) <= {"lead", "count"}:
+        raise template.TemplateSyntaxError("pagehead takes a title, lead= and count=")
+    parts = {name: NodeList() for name in PageHead.child_nodelists}
+    name = "meta"
+    while name != "endpagehead":
+        parts[name] = parser.parse(("lead", "acts", "endpagehead"))
+        name = parser.next_token().contents
+    return PageHead(title, extra, parts)
 
 
 # --- Filters ------------------------------------------------------------------------------------
@@ -240,15 +242,17 @@ def filter_select(
     chosen: Any = "",
     anything: str = "",
 ) -> SafeString:
-    """Show one filter to choose from: `options` are pairs of value and words.
+    """Show one filter to choose from: `options` are values with their words, or with a count too.
 
     `anything` are the words for no filter; without them one value is always chosen, and none of
     them counts as a filter that is set (the order of a list, the rows of a page).
     """
-    rows = [(str(value), words) for value, words, *_more in options]
     chosen = "" if chosen is None else str(chosen)
+    # What has no value cannot be filtered by: rows that name no region, among those by region.
+    rows = [(str(value), words, *more) for value, words, *more in options if value or not anything]
     if anything:
-        _note_applied(context, name, label, str(dict(rows).get(chosen, "")) if chosen else "")
+        said = next((str(words) for value, words, *_more in rows if value == chosen), "")
+        _note_applied(context, name, label, said)
     return component(
         "filter_select", name=name, label=label, options=rows, chosen=chosen, anything=anything
     )

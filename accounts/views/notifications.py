@@ -42,16 +42,6 @@ class Tab:
     current: bool
 
 
-@dataclass(frozen=True)
-class KindChoice:
-    """A kind that the reader has been told of, to filter by."""
-
-    code: str
-    label: StrOrPromise
-    count: int
-    chosen: bool
-
-
 def _chosen_kind(request: UserRequest) -> Kind | None:
     return notices.find_kind(request.GET.get("kind", ""))
 
@@ -93,9 +83,9 @@ def notifications(request: UserRequest) -> HttpResponse:
             for one in Group
         ],
         "group": group,
-        "kind": kind,
+        "kind": kind.code if kind else "",
         "kinds": [
-            KindChoice(one.code, one.label, counts[one.code][0], one == kind)
+            (one.code, one.label, counts[one.code][0])
             for one in notices.kinds()
             if one.group == group and one.code in counts
         ],

@@ -117,8 +117,8 @@ def ops_assignments(request: UserRequest) -> HttpResponse:
             ("frozen", _("Frozen while a listing is being changed")),
         ],
         "managers": ManagerProfile.objects.certified()
-        .select_related("user")
-        .order_by("user__name"),
+        .order_by("user__name")
+        .values_list("user_id", "user__name"),
     }
     return render(request, "matchmaking/ops_assignments.html", context)
 
