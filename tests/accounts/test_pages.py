@@ -7,6 +7,7 @@ from django.urls import reverse
 
 from accounts.views.help import PAGES
 from tests.factories import make_manager, make_member, make_operator, make_organization, make_user
+from tests.speaking import speak
 
 pytestmark = pytest.mark.django_db
 HELP = tuple(f"help_{name}" for name in PAGES)
@@ -15,7 +16,7 @@ HELP = tuple(f"help_{name}" for name in PAGES)
 @pytest.mark.parametrize("name", HELP)
 @pytest.mark.parametrize("language", ["zh-hans", "en"])
 def test_help_is_open_to_everybody_in_both_languages(client, name, language):
-    client.cookies["django_language"] = language
+    speak(client, language)
     response = client.get(reverse(name))
     page = response.content.decode()
     assert response.status_code == 200
@@ -76,8 +77,8 @@ def test_what_changes_something_is_not_a_link(client, name):
 )
 @pytest.mark.parametrize("language", ["zh-hans", "en"])
 def test_every_page_keeps_the_promises_of_the_frame(client, name, language):
-    client.cookies["django_language"] = language
     client.force_login(make_operator(name="Operator"))
+    speak(client, language)
     response = client.get(reverse(name))
     page = response.content.decode()
 
