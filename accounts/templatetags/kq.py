@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import re
 from decimal import ROUND_HALF_UP, Decimal
+from html import unescape
 from typing import Any
 
 from django import forms, template
@@ -27,6 +28,7 @@ from accounts.languages import language_of, page_language
 from accounts.languages import parts as language_parts
 from accounts.models import ManagerProfile, Organization
 from accounts.regions import region_name
+from accounts.unsent import BACK, WRITER, fill, writer_token
 from accounts.workdays import working_days_left
 
 register = template.Library()
@@ -366,6 +368,26 @@ def nbsp(text: object) -> str:
     return _AFTER_FIGURE.sub("\u00a0", _BEFORE_FIGURE.sub("\u00a0", str(text)))
 
 
+class _Title(template.Node):
+    def __init__(self, nodelist: template.NodeList) -> None:
+        self.nodelist = nodelist
+
+    def render(self, context: Context) -> SafeString:
+        text = " ".join(self.nodelist.render(context).split())
+        return format_html("<title{}>{}</title>", lang_of(unescape(text)), mark_safe(text))
+
+
+@register.tag
+def page_title(parser: template.base.Parser, token: template.base.Token) -> _Title:
+    """Write the page's `<title>`, with its language where it names what a person wrote.
+
+    A title holds no elements, so that one language has to stand for all of it.
+    """
+    nodelist = parser.parse(("endpage_title",))
+    parser.delete_first_token()
+    return _Title(nodelist)
+
+
 @register.filter
 def paragraphs(text: object) -> SafeString:
     """Show a plain text: a paragraph for each block, its line ends kept, everything escaped.
@@ -457,6 +479,29 @@ def form_field(bound: BoundField, suffix: str = "") -> dict[str, Any]:
 def form_fields(form: forms.BaseForm) -> dict[str, Any]:
     """Show every field of a form, the hidden ones first."""
     return {"form": form}
+
+
+@register.simple_tag(takes_context=True)
+def writer(context: Context, *given: forms.BaseForm | None) -> SafeString:
+    """Have a form outlive its session: stands beside `{% csrf_token %}`, before the fields.
+
+    Says in hidden fields whose it is; fills the given forms with what was kept of them.
+    """
+    request = context["request"]
+    if not request.user.is_authenticated:
+        return SafeString("")
+    marks = format_html(
+        '<input type="hidden" name="{}" value="{}">',
+        WRITER,
+        writer_token(request.user, request.path),
+    )
+    typed = getattr(request, "typed", None)
+    if typed is None and BACK not in request.POST:
+        return marks
+    for form in given:
+        if form is not None and typed is not None:
+            fill(form, typed)
+    return marks + format_html('<input type="hidden" name="{}" value="1">', BACK)
 
 
 @register.inclusion_tag("components/error_summary.html")

@@ -23,6 +23,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from accounts.http import UserRequest
 from accounts.models import Membership, Organization
 from accounts.permissions import Tier, writable_organizations
+from accounts.unsent import writer_token
 from catalog import steps
 from catalog.details import detail_groups, has_more
 from catalog.disclosure import TIER_NAMES, shown
@@ -65,7 +66,7 @@ from catalog.views.gate import (
     previews,
 )
 from catalog.views.panels import found_in, quality_panel
-from catalog.views.typed import keeps_what_was_typed, writer_token
+from catalog.views.typed import keeps_what_was_typed
 from catalog.workflow import IllegalMove, ListingStatus
 
 DRAFTS = (ListingStatus.DRAFT, ListingStatus.NEEDS_INFO)

@@ -8,45 +8,25 @@ from typing import Any
 
 from django.contrib.auth.decorators import login_not_required
 from django.contrib.auth.views import redirect_to_login
-from django.core import signing
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
+from django.urls import resolve
 from django.utils.translation import gettext as _
 from django.views.csrf import csrf_failure as default_csrf_failure
 
 from accounts.http import PageRequest
 from accounts.models import User
+from accounts.unsent import BACK, WRITER, writer_of
 from catalog.forms import read_nonce
 from catalog.services import typed
 
-SALT = "catalog.typed"
-# Seconds. A page may stay open over a holiday.
-TOKEN_AGE = 30 * 24 * 3600
 # What need not come back: the marks of the page that was left.
-PASSING = {"csrfmiddlewaretoken", "writer", "action"}
+PASSING = {"csrfmiddlewaretoken", WRITER, BACK, "action"}
 
 
-def writer_token(user: User, path: str) -> str:
-    """Return the hidden field of a form that says whose it is. Only its own page holds it."""
-    return signing.dumps([user.pk, path], salt=SALT)
-
-
-def _writer(request: HttpRequest) -> User | None:
-    """Return whose form this is: the person to whom its page was given."""
-    try:
-        user_id, path = signing.loads(
-            request.POST.get("writer", "")[:1000], salt=SALT, max_age=TOKEN_AGE
-        )
-    except (signing.BadSignature, ValueError, TypeError):
-        return None
-    if path != request.path:
-        return None
-    return User.objects.filter(pk=user_id, is_active=True).first()
-
-
-def _keep(request: HttpRequest) -> User | None:
+def keep(request: HttpRequest) -> User | None:
     """Keep what was typed for its writer. Return them, or None if nothing could be kept."""
-    writer = _writer(request)
+    writer = writer_of(request.POST.get(WRITER, ""), request.path)
     if writer is None:
         return None
     data = {
@@ -58,6 +38,15 @@ def _keep(request: HttpRequest) -> User | None:
     nonce = read_nonce(given) if given else ""
     kept = typed.keep(user=writer, path=request.path, nonce=nonce, data=data)
     return writer if kept else None
+
+
+def way_back(request: HttpRequest) -> str:
+    """Return the address at which what was kept comes back.
+
+    The form of a listing always looks; of any other page it is asked for.
+    """
+    looks = not getattr(resolve(request.path_info).func, "login_required", True)
+    return request.path if looks else f"{request.path}?typed=1"
 
 
 View = Callable[..., HttpResponse]
@@ -75,7 +64,7 @@ def keeps_what_was_typed(view: View) -> View:
         if request.user.is_authenticated:
             return view(request, *args, **kwargs)
         if request.method == "POST":
-            kept = _keep(request) is not None
+            kept = keep(request) is not None
             if is_autosave(request):
                 return _ended(kept)
             return redirect_to_login(request.path)
@@ -102,13 +91,13 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
 
     A listing's form comes back with what was typed; of any other form a page says what to do.
     """
-    writer = _keep(request) if request.method == "POST" else None
+    writer = keep(request) if request.method == "POST" else None
     if writer is None:
         return default_csrf_failure(request, reason)
     if is_autosave(request):
         return _ended(kept=True)
     if not request.user.is_authenticated:
-        return redirect_to_login(request.path)
+        return redirect_to_login(way_back(request))
     if request.user.pk == writer.pk:
-        return redirect(request.path)
+        return redirect(way_back(request))
     return render(request, "403_csrf.html", {"kept": True}, status=403)

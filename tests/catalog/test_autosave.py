@@ -7,9 +7,9 @@ from django.core import signing
 from django.test import Client
 from django.utils import timezone
 
+from accounts.unsent import SALT, writer_token
 from catalog.models import Demand, TypedPost
 from catalog.services import typed
-from catalog.views.typed import SALT, writer_token
 from catalog.workflow import ListingStatus
 from tests.catalog.form_data import STEPS, address, marks, rows_data, send
 from tests.factories import PASSWORD, make_demand, make_member, make_organization, make_user
