@@ -46,7 +46,10 @@ PAGES: dict[str, tuple[StrOrPromise, StrOrPromise]] = {
     ),
     "stars": (
         _("How stars are computed"),
-        _("The published formula behind the stars of technology managers, with examples."),
+        _(
+            "The published formula behind the stars of technology managers: what counts, how much "
+            "each part weighs, and worked examples."
+        ),
     ),
     "figures": (
         _("How figures are counted"),
