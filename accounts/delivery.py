@@ -22,6 +22,7 @@ from django.template.loader import render_to_string
 from django.utils import timezone, translation
 
 from accounts.models import MailState, OutboxMail
+from accounts.site import site_name, site_operator
 
 logger = logging.getLogger(__name__)
 
@@ -84,8 +85,8 @@ def _message(mail: OutboxMail) -> EmailMultiAlternatives | None:
             return None
         context = letter.context | {
             "receiver": mail.user,
-            "SITE_NAME": settings.SITE_NAME,
-            "SITE_OPERATOR": settings.SITE_OPERATOR,
+            "SITE_NAME": site_name(),
+            "SITE_OPERATOR": site_operator(),
             "LANGUAGE_CODE": translation.get_language(),
             "unsubscribe": letter.unsubscribe,
         }

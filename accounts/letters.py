@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.conf import settings
 from django.core import signing
 from django.urls import reverse
 from django.utils import timezone
@@ -18,6 +17,7 @@ from accounts.inbox import Group, Mailing, Notification
 from accounts.mail import absolute
 from accounts.models import OutboxMail, User
 from accounts.notices import Notice, find_kind, settle
+from accounts.site import site_name
 
 _SALT = "accounts.no-mails"
 # Stands for the daily mail where the link of one kind has the kind's code.
@@ -35,7 +35,7 @@ def notice(mail: OutboxMail) -> Letter | None:
     if row is None or written is None:
         return None
     return Letter(
-        subject=f"{written.title} · {settings.SITE_NAME}",
+        subject=f"{written.title} · {site_name()}",
         template="emails/notice",
         context={"item": _item(row, written), **_pages()},
         unsubscribe=mute_link(mail.user, row.kind),
@@ -65,7 +65,7 @@ def digest(mail: OutboxMail) -> Letter | None:
     else:
         subject = ngettext("%(count)d message", "%(count)d messages", count) % {"count": count}
     return Letter(
-        subject=f"{subject} · {settings.SITE_NAME}",
+        subject=f"{subject} · {site_name()}",
         template="emails/digest",
         context={
             "groups": [

@@ -5,7 +5,6 @@ A mail leaves the site: it holds what everybody may read of a listing, and nothi
 
 from __future__ import annotations
 
-from django.conf import settings
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
@@ -14,6 +13,7 @@ from accounts.delivery import Letter
 from accounts.mail import absolute
 from accounts.models import OutboxMail
 from accounts.permissions import writable_organizations
+from accounts.site import site_name
 from accounts.templatetags.kq import day
 from catalog.links import is_open, still_true_link, unsubscribe_link
 from catalog.models import ListingReminder, ReminderStage
@@ -44,7 +44,7 @@ def reminder(mail: OutboxMail) -> Letter | None:
     else:
         subject = _("%(count)d of your listings run out soon: are they still true?") % words
     return Letter(
-        subject=f"{subject} · {settings.SITE_NAME}",
+        subject=f"{subject} · {site_name()}",
         template="catalog/mails/reminder",
         context={
             "expired": expired,
@@ -85,7 +85,7 @@ def search_news(mail: OutboxMail) -> Letter | None:
             "searches": len(news),
         }
     return Letter(
-        subject=f"{subject} · {settings.SITE_NAME}",
+        subject=f"{subject} · {site_name()}",
         template="catalog/mails/search_news",
         context={
             "news": [

@@ -17,19 +17,24 @@ from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
 from accounts.maintenance import Closure
+from accounts.site import site_name, site_operator
 
 # Enough of the request's id to find it among a day's failures, short enough to read out.
 REFERENCE_LENGTH = 8
 API = "/api/"
-# Settings of the installation that pages show: what the site is called, who runs it.
-SHOWN = ("SITE_NAME", "SITE_OPERATOR", "SITE_CONTACT", "SITE_ICP")
+# Settings of the installation that pages show as they are.
+SHOWN = ("SITE_CONTACT", "SITE_ICP")
 
 logger = structlog.get_logger(__name__)
 
 
 def about_site() -> dict[str, str]:
     """Return what every page may say of the site itself."""
-    return {name: getattr(settings, name) for name in SHOWN}
+    return {
+        "SITE_NAME": site_name(),
+        "SITE_OPERATOR": site_operator(),
+        **{name: getattr(settings, name) for name in SHOWN},
+    }
 
 
 def reference() -> str:

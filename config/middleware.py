@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils import translation
 from django.utils.cache import patch_vary_headers
 
 from accounts.maintenance import closure
+from accounts.models import User
 from accounts.public_addresses import TAGS, asked_language
+from accounts.views.language import remember
 from config.errors import closed_page
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
@@ -43,6 +46,32 @@ class PageLanguage:
         response = self.get_response(request)
         if HEADER in request.headers:
             patch_vary_headers(response, [HEADER])
+        return response
+
+
+class OwnLanguage:
+    """Answer somebody who is signed in in the language of their account, on every device.
+
+    Stands after `AuthenticationMiddleware`. The device learns the language too, so that its
+    log-in page speaks it next time. Visitors have Django's cookie; programs, whose requests have
+    no session, go by Accept-Language.
+    """
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        # Without a session nobody is signed in, and asking would make every answer private.
+        user = request.user if settings.SESSION_COOKIE_NAME in request.COOKIES else None
+        if not isinstance(user, User):
+            return self.get_response(request)
+        language = user.language
+        translation.activate(language)
+        request.LANGUAGE_CODE = translation.get_language()
+        response = self.get_response(request)
+        name = settings.LANGUAGE_COOKIE_NAME
+        if request.COOKIES.get(name) != language and name not in response.cookies:
+            remember(response, language)
         return response
 
 

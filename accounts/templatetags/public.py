@@ -25,6 +25,7 @@ from accounts.public_addresses import (
     asked_language,
     public_address,
 )
+from accounts.site import site_name
 
 register = template.Library()
 
@@ -48,7 +49,7 @@ def public_page(context: Context, title: str, description: str, kind: str = "web
         "alternates": alternates(request.path),
         "locale": LOCALES.get(language, ""),
         "other_locales": [name for code, name in LOCALES.items() if code != language],
-        "SITE_NAME": settings.SITE_NAME,
+        "SITE_NAME": site_name(),
     }
 
 

@@ -1,5 +1,6 @@
 """Settings that every environment shares. What is read from the environment is in .env.example."""
 
+import re
 from pathlib import Path
 
 import django_stubs_ext
@@ -19,6 +20,9 @@ VAR_DIR = Path(env.text("KEQIAO_VAR", str(BASE_DIR / "var")))
 
 SITE_NAME = env.text("SITE_NAME", "科桥 KeQiao")
 SITE_OPERATOR = env.text("SITE_OPERATOR", "")
+# The same on English pages: without a setting, the Latin words of the name.
+SITE_NAME_EN = env.text("SITE_NAME_EN", re.sub(r"[^\x20-\x7e]", "", SITE_NAME).strip()) or SITE_NAME
+SITE_OPERATOR_EN = env.text("SITE_OPERATOR_EN", "")
 # How people reach those who run it: an e-mail address, a telephone number, or both.
 SITE_CONTACT = env.text("SITE_CONTACT", "")
 # The number of the site's registration (ICP 备案号), which Chinese law wants on its pages.
@@ -65,7 +69,7 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
-    "accounts.own_language.OwnLanguage",
+    "config.middleware.OwnLanguage",
     "config.middleware.PageLanguage",
     "django_structlog.middlewares.RequestMiddleware",
     "catalog.views.unsent.OutlivesSession",

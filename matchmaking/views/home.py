@@ -26,6 +26,7 @@ from accounts.public_addresses import (
     asked_language,
     public_address,
 )
+from accounts.site import site_name
 from catalog.disclosure import shown
 from catalog.industries import industry_name
 from catalog.models import Achievement, Demand
@@ -175,7 +176,7 @@ def _site_data() -> dict[str, Any]:
     """Return the site as schema.org says it."""
     return {
         "@type": "WebSite",
-        "name": settings.SITE_NAME,
+        "name": site_name(),
         "url": public_address("/"),
         "inLanguage": list(TAGS.values()),
     }

@@ -26,6 +26,7 @@ from accounts import paper
 from accounts.http import UserRequest
 from accounts.models import AccessEvent, User
 from accounts.permissions import Tier
+from accounts.site import site_name
 from accounts.trace import record_access, record_looks
 from accounts.views.limits import refuse, too_often
 from catalog.disclosure import shown
@@ -119,7 +120,7 @@ def _frame(user: User, document: Document) -> dict[str, Any]:
         "document": document,
         "made_at": timezone.now(),
         "reader_name": user.name,
-        "SITE_NAME": settings.SITE_NAME,
+        "SITE_NAME": site_name(),
     } | document.context
 
 
