@@ -20,6 +20,7 @@ from matchmaking.services.insights.funnel import step_labels
 from matchmaking.services.insights.gaps import rows as gap_rows
 from matchmaking.services.insights.load import rows as desk_rows
 from matchmaking.services.insights.losses import rows as lost_rows
+from matchmaking.services.insights.outcomes import rows as outcome_rows
 from matchmaking.services.insights.rows import (
     DEMAND_ROWS,
     STEPS,
@@ -72,6 +73,7 @@ def find(key: str) -> RowList | None:
         or desk_rows(key)
         or fresh_rows(key)
         or lost_rows(key)
+        or outcome_rows(key)
     )
 
 

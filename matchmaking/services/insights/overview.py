@@ -24,6 +24,7 @@ from matchmaking.services.insights.funnel import Funnel, funnel
 from matchmaking.services.insights.gaps import Gaps, gaps
 from matchmaking.services.insights.headline import Headline, headline
 from matchmaking.services.insights.load import Desk, load
+from matchmaking.services.insights.outcomes import Outcome, outcomes
 from matchmaking.services.insights.rows import Figure
 from matchmaking.services.insights.scope import Scope
 from matchmaking.services.insights.supply import Matrix, by_region, supply
@@ -43,6 +44,7 @@ class Insights:
     weeks: tuple[Week, ...]
     supply: Matrix
     regions: Matrix
+    outcomes: tuple[Outcome, ...]
     gaps: Gaps
     desks: tuple[Desk, ...]
     freshness: tuple[Band, ...]
@@ -68,6 +70,7 @@ def compute(scope: Scope) -> Insights:
         weeks=answer_times(scope),
         supply=supply(scope),
         regions=by_region(scope),
+        outcomes=outcomes(scope),
         gaps=gaps(scope),
         desks=load(scope),
         freshness=freshness(scope),

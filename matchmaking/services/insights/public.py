@@ -90,6 +90,8 @@ def _public(scope: Scope) -> PublicInsights:
         "weeks": _weeks(found.weeks),
         "supply": _matrix(found.supply, unmet),
         "regions": _matrix(found.regions, unmet),
+        # Their own, of the last 365 days, are `by_province`.
+        "outcomes": (),
         "gaps": Gaps(unmet, (), opened(found.gaps.orphans), ()),
         "desks": (),
         "freshness": _freshness(found.freshness),

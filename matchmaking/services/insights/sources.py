@@ -164,7 +164,7 @@ SELECT 'review', 'review', id, started, ended,
     {within("started")} AND due_on < %(today)s AND NOT ({_OPEN_REVIEW} AND paused),
     coalesce({day("ended")} <= due_on, false),
     {_OPEN_REVIEW} AND due_on < %(today)s AND NOT paused,
-    greatest(0, {elapsed("started", "ended")} - asked)
+    greatest(0, ({elapsed("started", "ended")}) - asked)
 FROM reviews
 """
 _QUICK = f"""
@@ -172,7 +172,7 @@ SELECT 'quick', 'review', id, started, ended,
     {within("started")} AND {over_on("%(today)s::date", "started", "%(quick_days)s + asked")}
         AND NOT ({_OPEN_REVIEW} AND paused),
     coalesce(NOT {over_on(day("ended"), "started", "%(quick_days)s + asked")}, false),
-    false, greatest(0, {elapsed("started", "ended")} - asked)
+    false, greatest(0, ({elapsed("started", "ended")}) - asked)
 FROM reviews
 """
 

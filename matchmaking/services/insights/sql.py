@@ -40,14 +40,19 @@ def day(moment: str) -> str:
 
 
 def worked(date: str) -> str:
-    """Return SQL for the number of working days up to a date, the date included."""
+    """Return SQL for the number of working days up to a date, the date included.
+
+    Up to one that is not known it is not known: `greatest` and `least` would pass over it.
+    """
     place = f"greatest(1, least(%(last)s, {date} - %(first)s::date + 1))"
-    return f"(SELECT days FROM cal)[{place}]"
+    return f"CASE WHEN {date} IS NOT NULL THEN (SELECT days FROM cal)[{place}] END"
 
 
 def elapsed(start: str, end: str) -> str:
-    """Return SQL for the working days from one moment to another: 0 on the same day."""
-    return f"greatest(0, {worked(day(end))} - {worked(day(start))})"
+    """Return SQL for the working days from one moment to another: 0 on the same day, and not known
+    without an end."""
+    days = f"({worked(day(end))}) - ({worked(day(start))})"
+    return f"CASE WHEN {end} IS NOT NULL THEN greatest(0, {days}) END"
 
 
 def over_on(date: str, start: str, promised: str) -> str:
@@ -55,7 +60,7 @@ def over_on(date: str, start: str, promised: str) -> str:
 
     They are over on the day after the last of them: as `due_on < today` everywhere else.
     """
-    return f"({worked(f'({date} - 1)')} - {worked(day(start))} >= {promised})"
+    return f"(({worked(f'({date} - 1)')}) - ({worked(day(start))}) >= {promised})"
 
 
 def within(moment: str) -> str:

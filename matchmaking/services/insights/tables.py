@@ -62,6 +62,13 @@ def _matrix(of: Callable[[Insights], Matrix]) -> Callable[[Insights], Iterator[L
     return lines
 
 
+def _outcomes(found: Insights) -> Iterator[Line]:
+    yield [_("Province"), _("Demands"), _("Answered in time"), _("Both sides agreed to meet")]
+    for one in found.outcomes:
+        figures = (one.demands, one.answered, one.agreed)
+        yield [one.place.label, *(_number(figure) for figure in figures)]
+
+
 def _gaps(found: Insights) -> Iterator[Line]:
     yield [_("Number"), _("Title"), _("Industry"), _("Why"), _("Days"), _("Next step")]
     for gap in (*found.gaps.demands, *found.gaps.achievements):
@@ -91,6 +98,7 @@ TABLES: dict[str, Callable[[Insights], Iterator[Line]]] = {
     "weeks": _weeks,
     "supply": _matrix(lambda found: found.supply),
     "regions": _matrix(lambda found: found.regions),
+    "outcomes": _outcomes,
     "gaps": _gaps,
     "load": _desks,
     "freshness": _freshness,
