@@ -137,7 +137,9 @@ def my_listings(request: UserRequest, kind: str) -> HttpResponse:
     found = standings(kind, [listing.pk for listing in page.object_list])
     objections = objections_to(kind, page.object_list)
     total = sum(count for _group, _label, count in groups)
-    tabs = [("", _("All"), total, shown.query(show="", status=""))]
+    tabs: list[tuple[str, StrOrPromise, int, str]] = [
+        ("", _("All"), total, shown.query(show="", status=""))
+    ]
     tabs += [
         (group, label, count, shown.query(show=group, status="")) for group, label, count in groups
     ]

@@ -370,10 +370,10 @@ def _objections(writes: set[int]) -> Source:
             if until is not None and until >= today and _both_live(match):
                 found.setdefault((side, match.listing(side).pk), []).append(match)
     items = []
-    for (side, _pk), matches in found.items():
-        listing, first = matches[0].listing(side), matches[0]
+    for (kind, _pk), matches in found.items():
+        listing, first = matches[0].listing(kind), matches[0]
         single = len(matches) == 1
-        url = reverse(f"{side}_matches", args=[listing.number]) + "?tab=ended"
+        url = reverse(f"{kind}_matches", args=[listing.number]) + "?tab=ended"
         items.append(
             Item(
                 act=_("Read why, and object if you do not agree"),
@@ -465,7 +465,7 @@ def _being_checked(kind: str, writes: set[int]) -> Source:
             url=listing.get_absolute_url(),
             icon="clock",
             due_on=check_due(listing),
-            about=(WORDS[kind].one,),
+            about=(str(WORDS[kind].one),),
             others=True,
         )
         for listing in ordered[:PER_SOURCE]
