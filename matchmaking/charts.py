@@ -68,6 +68,8 @@ class Chart:
     series: tuple[Series, ...]
     unit: str = "{value}"
     promise: Promise | None = None
+    # What the table says where there is no value.
+    nothing: str = "–"
     # What heads the labels in the table, and where a label leads to (the rows behind it).
     over: str = ""
     urls: tuple[str, ...] = ()
@@ -123,8 +125,8 @@ class Chart:
             yield label, url, [self.say(one.values[place]) for one in self.series]
 
     def say(self, value: Number) -> str:
-        """Write a value with its unit, and a dash where there is none."""
-        return "–" if value is None else self.unit.replace("{value}", written(value))
+        """Write a value with its unit, or what stands for none."""
+        return self.nothing if value is None else self.unit.replace("{value}", written(value))
 
     def drawing(self) -> Drawing:
         return {"line": _lines, "columns": _columns, "rows": _rows}[self.kind](self)

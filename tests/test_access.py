@@ -320,6 +320,7 @@ TABLE = {
     ("settings_tokens", ""): ("L222222222", "L---------"),
     ("token_revoke", "api token"): ("L555555555", "L4-4444444"),
     # Operators
+    ("results", ""): ("2222222222", ""),
     ("dashboard", ""): ("L333333332", ""),
     ("insight_rows", "figure"): ("L333333332", ""),
     ("insight_table", "table"): ("L333333332", ""),

@@ -22,9 +22,9 @@ def rows_url(context: Context, key: str) -> str:
 
 
 @register.simple_tag(takes_context=True)
-def counted(context: Context, figure: Figure) -> SafeString:
-    """Write a count, linked to its rows if it has any; “< 5” where it is too small to be told."""
-    text = "< 5" if figure.hidden else str(figure.n)
+def counted(context: Context, figure: Figure, instead: str = "< 5") -> SafeString:
+    """Write a count, linked to its rows if it has any; where it is hidden, what stands for it."""
+    text = instead if figure.hidden else str(figure.n)
     url = rows_url(context, figure.rows) if figure.n else ""
     return format_html('<a href="{}">{}</a>', url, text) if url else format_html("{}", text)
 

@@ -6,10 +6,13 @@ and no small counts; `insights.public_insights` sees to that, not the templates.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import dropwhile, pairwise
+from types import MappingProxyType
 from typing import Any
 
+from django.contrib.auth.decorators import login_not_required
 from django.http import HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
@@ -25,6 +28,7 @@ from accounts.templatetags.kq import day, wan
 from catalog.industries import section_choices
 from matchmaking.charts import Chart, Number, Promise, Series, written
 from matchmaking.services.insights import (
+    Clock,
     Figure,
     Funnel,
     Headline,
@@ -34,10 +38,14 @@ from matchmaking.services.insights import (
     Week,
 )
 from matchmaking.services.insights.clocks import names
+from matchmaking.services.insights.outcomes import Outcome
 from matchmaking.services.insights.overview import Insights, insights
+from matchmaking.services.insights.public import public_insights
 from matchmaking.services.insights.supply import LEVELS
 from matchmaking.views.gates import require_operator
 
+# What visitors read in the place of one to four, and of a number that would give such a one away.
+SMALL, HIDDEN = "< 5", "*"
 # In percent of those in time: from here on a promise is kept, and from there on nearly.
 KEPT, NEARLY = 90, 75
 
@@ -50,29 +58,49 @@ def dashboard(request: UserRequest) -> HttpResponse:
     return _answer(request, "matchmaking/dashboard.html", insights(scope), linked=True)
 
 
+@login_not_required
+@require_safe
+def results(request: PageRequest) -> HttpResponse:
+    """Show everybody how demands fare here."""
+    found = public_insights(Scope.read(request.GET.dict()))
+    places = [(_("By province"), found.by_province), (_("By industry"), found.by_section)]
+    told_of = {label: [row for row in rows if not row.demands.hidden] for label, rows in places}
+    more = {
+        "places": [
+            (label, told_of[label], len(rows) - len(told_of[label]))
+            for label, rows in places
+            if told_of[label]
+        ],
+        "post_url": reverse("demand_new"),
+    }
+    return _answer(request, "matchmaking/results.html", found, linked=False, more=more)
+
+
 def _answer(
-    request: UserRequest | PageRequest, template: str, found: Insights, *, linked: bool
+    request: UserRequest | PageRequest,
+    template: str,
+    found: Insights,
+    *,
+    linked: bool,
+    more: Mapping[str, Any] = MappingProxyType({}),
 ) -> HttpResponse:
     """Answer with the page, or with what a changed filter replaces of it."""
     scope = found.scope
     by = "region" if request.GET.get("by") == "region" else ""
     matrix = found.regions if by else found.supply
-    weeks = WeekCharts(
-        scope, tuple(dropwhile(lambda week: not week.answered.of, found.weeks)), linked
-    )
+    weeks = WeekCharts(scope, since_the_first(found.weeks), linked)
     context = {
         "found": found,
         "scope": scope,
         "linked": linked,
         "span": span(scope),
         "headline": [told(one) for one in found.headline],
-        "loss": loss(found.funnel),
-        "clocks": [(one, result(one.in_time)) for one in found.clocks]
-        if any(one.in_time.of or one.late_now.n for one in found.clocks)
-        else [],
+        "loss": loss(found.funnel, linked=linked),
+        "clocks": clocks(found.clocks, linked=linked),
         "answer_chart": weeks.answers(),
         "week_chart": weeks.posted(),
-        "periods": periods(),
+        "outcome_chart": outcome_chart(scope, found.outcomes),
+        "periods": periods() if linked else periods()[:-1],
         "provinces": [(code[:2], name) for code, name in province_choices()],
         "sections": section_choices(),
         "by": by,
@@ -98,11 +126,17 @@ def _answer(
         ],
         "quick": quick(found.quick),
         "meeting": meeting(found.meeting),
+        "first_meeting": _("%(days)s days")
+        % {"days": written(round(found.meeting.median or 0, 1))},
         "some": bool(found.funnel.cohort or any(week.answered.of for week in found.weeks)),
         "matrix": matrix,
         "matrix_table": "regions" if by else "supply",
+        "small": SMALL,
         "heat": heat(matrix),
+        # Rows of which a visitor would read nothing.
+        "few": sum(total.hidden and total.of is None for total in matrix.totals),
         "key": key(),
+        **more,
     }
     response = render(request, f"{template}#figures" if request.htmx else template, context)
     # A browser that goes back must not show the part for the whole.
@@ -139,6 +173,8 @@ class Told:
 
 
 def told(one: Headline) -> Told:
+    if one.figure.hidden:
+        return Told(one.label, one.figure, "", False)
     if one.before is None:
         return Told(one.label, one.figure, _("at this moment, whenever they began"), True)
     notes = [_compared(one)]
@@ -149,7 +185,7 @@ def told(one: Headline) -> Told:
 
 def _compared(one: Headline) -> str:
     """Compare a share with that of the span before, or say that there is nothing to compare."""
-    if one.points is None:
+    if one.points is None or (one.before and one.before.hidden):
         return _("nothing to compare with in the period before")
     if one.points == 0:
         return _("as in the period before")
@@ -157,11 +193,11 @@ def _compared(one: Headline) -> str:
     return _("%(points)s percentage points on the period before") % {"points": points}
 
 
-def loss(funnel: Funnel) -> str:
-    """Say in words where most of the cohort were lost."""
+def loss(funnel: Funnel, *, linked: bool) -> str:
+    """Say in words where most of the cohort were lost; "" where that would tell of a few."""
     step = next((one for one in funnel.steps if one.key == funnel.worst), None)
     if step is None or step.figure.of is None:
-        return _("None has been lost on the way.")
+        return _("None has been lost on the way.") if linked else ""
     lost = step.figure.of - step.figure.n
     return ngettext(
         "Most are lost before “%(step)s”: %(count)d demand did not get there.",
@@ -170,10 +206,19 @@ def loss(funnel: Funnel) -> str:
     ) % {"step": step.label, "count": lost}
 
 
+def clocks(
+    found: Sequence[Clock], *, linked: bool
+) -> list[tuple[Clock, tuple[str, str, str] | None]]:
+    """Return the promises with their results; to visitors those alone that have one."""
+    counted = [one for one in found if one.in_time.of or (linked and one.late_now.n)]
+    shown = found if linked and counted else [one for one in counted if not one.in_time.hidden]
+    return [(one, result(one.in_time)) for one in shown]
+
+
 def result(in_time: Figure) -> tuple[str, str, str] | None:
     """Return icon, tone and word for a promise; None where nothing is counted yet."""
     share = in_time.share
-    if share is None:
+    if share is None or in_time.hidden:
         return None
     if round(100 * share) >= KEPT:
         return "circle-check", "met", _("Kept")
@@ -183,7 +228,7 @@ def result(in_time: Figure) -> tuple[str, str, str] | None:
 
 
 def quick(figure: Figure) -> str:
-    if not figure.of:
+    if not figure.of or figure.hidden:
         return ""
     return _("%(percent)d%% of reviews were decided within 2 working days (%(n)d of %(of)d).") % {
         "percent": round(100 * (figure.share or 0)),
@@ -204,17 +249,18 @@ def meeting(found: Meeting) -> str:
 # --- Charts -------------------------------------------------------------------------------------
 
 
+def since_the_first(weeks: tuple[Week, ...]) -> tuple[Week, ...]:
+    """Leave out the weeks before the first with a demand: nobody had asked here yet."""
+    return tuple(dropwhile(lambda week: not (week.answered.of or week.answered.hidden), weeks))
+
+
 def _rounded(value: float | None) -> Number:
     return None if value is None else round(value, 1)
 
 
 @dataclass(frozen=True)
 class WeekCharts:
-    """What weeks show: how fast answers came, and how many demands had one.
-
-    `weeks` begin with the first that has a demand: before it the platform was not open, or nobody
-    had asked in this place and industry.
-    """
+    """What weeks show: how fast answers came, and how many demands had one."""
 
     scope: Scope
     weeks: tuple[Week, ...]
@@ -264,10 +310,11 @@ class WeekCharts:
 
     def posted(self) -> Chart | None:
         """Return the chart of demands by week and those that were answered, None without any."""
-        posted = sum(week.answered.of or 0 for week in self.weeks)
+        shown = [week.answered for week in self.weeks if not week.answered.hidden]
+        posted = sum(one.of or 0 for one in shown)
         if not posted:
             return None
-        answered = sum(week.answered.n for week in self.weeks)
+        answered = sum(one.n for one in shown)
         return self._chart(
             key="demands-by-week",
             kind="columns",
@@ -275,13 +322,16 @@ class WeekCharts:
             summary=_("%(answered)d of %(posted)d demands have an answer.")
             % {"answered": answered, "posted": posted},
             series=(
-                Series(_("Answered"), tuple(week.answered.n for week in self.weeks)),
+                Series(_("Answered"), tuple(_number(week.answered) for week in self.weeks)),
                 Series(
                     _("Published"),
-                    tuple(week.answered.of or 0 for week in self.weeks),
+                    tuple(
+                        None if week.answered.hidden else week.answered.of for week in self.weeks
+                    ),
                     secondary=True,
                 ),
             ),
+            nothing=HIDDEN,
         )
 
     def _chart(self, **parts: Any) -> Chart:
@@ -299,15 +349,53 @@ class WeekCharts:
         )
 
 
+def _number(figure: Figure) -> Number:
+    return None if figure.hidden else figure.n
+
+
+def outcome_chart(scope: Scope, outcomes: Sequence[Outcome]) -> Chart | None:
+    """Return the chart of provinces, None where there is none."""
+    if not outcomes:
+        return None
+    return Chart(
+        key="by-province",
+        kind="rows",
+        title=_("Demands of each province, and those with both yeses"),
+        period=span(scope),
+        summary=_("%(first)s has most: %(n)d demands, %(agreed)d of them with both yeses.")
+        % {
+            "first": outcomes[0].place.label,
+            "n": outcomes[0].demands.n,
+            "agreed": outcomes[0].agreed.n,
+        },
+        labels=tuple(one.place.label for one in outcomes),
+        series=(
+            Series(_("Both sides agreed"), tuple(one.agreed.n for one in outcomes)),
+            Series(_("Demands"), tuple(one.demands.n for one in outcomes), secondary=True),
+        ),
+        over=_("Province"),
+        urls=tuple(
+            f"{reverse('insight_rows', args=[one.demands.rows])}?{scope.query()}"
+            for one in outcomes
+        ),
+    )
+
+
 # --- Supply and demand --------------------------------------------------------------------------
 
 
 def heat(matrix: Matrix) -> list[tuple[str, list[tuple[Figure, int]], Figure]]:
-    """Return each row: its name, its cells with their levels, and its total."""
-    return [
-        (place.label, [(cell, matrix.level(cell.n)) for cell in cells], total)
-        for place, cells, total in zip(matrix.rows, matrix.cells, matrix.totals, strict=True)
-    ]
+    """Return each row: its name, its cells with their levels, and its total.
+
+    A cell that is hidden is small. A row of few demands is hidden whole, and left out here.
+    """
+    rows = []
+    for place, cells, total in zip(matrix.rows, matrix.cells, matrix.totals, strict=True):
+        if total.hidden and total.of is None:
+            continue
+        shown = [(cell, 1 if cell.hidden else matrix.level(cell.n)) for cell in cells]
+        rows.append((place.label, shown, total))
+    return rows
 
 
 def key() -> list[tuple[int, str]]:
