@@ -53,15 +53,13 @@ class PublicSitemap(Sitemap[Any]):
 class ListingSitemap(PublicSitemap):
     """The live listings of one list. A count and one query of few columns for each file."""
 
-    def __init__(self, model: type[Listing]) -> None:
-        self.model = model
+    def __init__(self, name: str) -> None:
+        self.rows = LISTS[name]
 
     def items(self) -> Any:
         # By key, so that a new listing moves no other from one file to the next.
         return (
-            self.model.objects.live()
-            .order_by("pk")
-            .only("pk", "created_at", "published_at", "confirmed_at")
+            self.rows.live().order_by("pk").only("pk", "created_at", "published_at", "confirmed_at")
         )
 
     def location(self, item: Listing) -> str:
@@ -79,4 +77,4 @@ class ListingSitemap(PublicSitemap):
         return found
 
 
-LISTS = {"demands": Demand, "achievements": Achievement}
+LISTS = {"demands": Demand.objects, "achievements": Achievement.objects}

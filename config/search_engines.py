@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib.auth.decorators import login_not_required
-from django.contrib.sitemaps import views
+from django.contrib.sitemaps import Sitemap, views
 from django.http import HttpRequest, HttpResponse
 from django.urls import NoReverseMatch, reverse
 from django.views.decorators.cache import cache_control
@@ -50,9 +50,11 @@ def _path(name: str) -> str:
         return ""
 
 
-def _sections() -> dict[str, PublicSitemap]:
-    lists = {name: ListingSitemap(model) for name, model in LISTS.items()}
-    return {"pages": PageSitemap(), **lists}
+def _sections() -> dict[str, type[Sitemap[Any]] | Sitemap[Any]]:
+    sections: dict[str, type[Sitemap[Any]] | Sitemap[Any]] = {"pages": PageSitemap()}
+    for name in LISTS:
+        sections[name] = ListingSitemap(name)
+    return sections
 
 
 @login_not_required
