@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from django.http import HttpRequest
-from django.urls import NoReverseMatch, reverse
+from django.urls import reverse
 from django.utils.functional import SimpleLazyObject
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
@@ -266,13 +266,9 @@ def _member_entries(place: Place) -> tuple[Entry, ...]:
 def _links(entries: Iterable[Entry], counts: dict[str, int], here: str | None) -> list[Link]:
     links = []
     for entry in entries:
-        try:
-            url = reverse(entry.name)
-        except NoReverseMatch:
-            continue
         links.append(
             Link(
-                url=url,
+                url=reverse(entry.name),
                 label=entry.label,
                 count=sum(counts.get(key, 0) for key in entry.count),
                 current=here == entry.name or here in entry.also,

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from django.db.models import Q
 from django.http import HttpResponse
 from django.shortcuts import render
-from django.urls import NoReverseMatch, reverse
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
@@ -38,10 +38,11 @@ from catalog.views.mine import group_counts
 from catalog.workflow import ListingStatus
 from matchmaking.figures import cached
 from matchmaking.models import Match, Review
-from matchmaking.services import insights, upgrading
+from matchmaking.services import upgrading
 from matchmaking.services.insights import Scope, headline
 from matchmaking.views import agenda
 from matchmaking.views.agenda import Agenda, Item
+from matchmaking.views.dashboard import Told, told
 from matchmaking.views.first_steps import guide_of
 from matchmaking.views.operations import busiest
 from matchmaking.views.workbench import MONTH_DAYS, record_of
@@ -294,13 +295,17 @@ def _manager(request: UserRequest, place: Place) -> HttpResponse:
 def _operator(request: UserRequest, place: Place) -> HttpResponse:
     found = agenda.of_operator(place)
     first: Item | None = found.first
+    scope = Scope.of()
     return _render(
         request,
         place,
         "operator",
         found,
         action=Action(_("Open the most urgent"), first.url) if first is not None else None,
-        figures=_figures(),
+        headline=_headline(scope),
+        scope=scope,
+        # Operators may open the rows behind a number.
+        linked=True,
         desks=busiest(DESKS),
         # Deadlines are counted without its festivals until somebody names them.
         unknown_year=unknown_year(),
@@ -308,37 +313,11 @@ def _operator(request: UserRequest, place: Place) -> HttpResponse:
     )
 
 
-@dataclass(frozen=True)
-class Figure:
-    """A number of the dashboard: what it is a part of, and the address of its rows."""
-
-    label: str
-    n: int
-    of: int | None
-    url: str
-
-    @property
-    def late(self) -> bool:
-        return self.of is None
-
-
-def _figures() -> list[Figure]:
-    """Return the first four figures of the dashboard, of the span that it begins with."""
-    scope = Scope.of()
+def _headline(scope: Scope) -> list[Told]:
+    """Return the first figures of the dashboard, at most five minutes old."""
     # The words of a figure are kept with it.
-    key = f"home-headline-{get_language()}-{scope.until}"
-    return [
-        Figure(one.label, one.figure.n, one.figure.of, rows_url(one.figure, scope))
-        for one in cached(key, lambda: headline(scope))
-    ]
-
-
-def rows_url(figure: insights.Figure, scope: Scope) -> str:
-    """Return the address of the rows behind a figure."""
-    try:
-        return f"{reverse('insight_rows', args=[figure.rows])}?{scope.query()}"
-    except NoReverseMatch:
-        return ""
+    key = f"home-headline:{get_language()}:{scope.until}"
+    return [told(one) for one in cached(key, lambda: headline(scope))]
 
 
 # --- Who has only just come -----------------------------------------------------------------------

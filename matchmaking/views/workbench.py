@@ -27,8 +27,7 @@ from accounts.http import UserRequest
 from accounts.models import User
 from accounts.stars import latest_of
 from accounts.text import clean_line
-from catalog.models import Achievement, Demand
-from catalog.workflow import ListingStatus
+from catalog import checking
 from matchmaking import presenting
 from matchmaking.models import Match, Review, SavedView
 from matchmaking.services import queues, triage
@@ -196,10 +195,7 @@ def workbench(request: UserRequest) -> HttpResponse:
         "month": MONTH_DAYS,
         "recent": recent,
         "undo": next((done for done in recent if done.until), None),
-        "listings_waiting": sum(
-            model.objects.filter(status=ListingStatus.SUBMITTED).count()
-            for model in (Demand, Achievement)
-        ),
+        "listings_waiting": checking.desk(request.user).count(),
         "views": views,
         "view": next((view for view in views if view.query == filters.query), None),
         "view_form": ViewForm(initial={"query": filters.query}),
