@@ -1,7 +1,8 @@
 """A town to try KeQiao in: organizations, people, listings, and matches in every state.
 
-The texts are in matchmaking/demo/. Everything goes through the same services as in life, so that
-the demo cannot show what the platform does not do.
+The texts are in matchmaking/demo/. What people do with them goes through the same services as in
+life (`demonstration_days`), so that the demo cannot show what the platform does not do. Only the
+achievements that were there before are loaded as they stand, as a trusted import would.
 """
 
 from __future__ import annotations
@@ -10,13 +11,11 @@ import datetime as dt
 import json
 from collections import deque
 from collections.abc import Callable, Sequence
-from itertools import cycle
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import pghistory
-import pgtrigger
 from allauth.account.models import EmailAddress
 from django.db import transaction
 from django.utils import timezone
@@ -41,21 +40,18 @@ from accounts.regions import province_code, regions
 from catalog.models import Achievement, Demand, Listing, ListingEvent
 from catalog.services import deciding, publishing
 from catalog.workflow import ListingStatus
-from matchmaking.criteria import suggest_criteria
-from matchmaking.models import Match, MatchEvent, Review
+from matchmaking.models import Match
 from matchmaking.retrieval.encoders import Encoder
-from matchmaking.services import assignment, clocks, indexing, matching, stars
-from matchmaking.services.consents import answer
-from matchmaking.services.reviews import accept_review, submit_review
-from matchmaking.workflow import MatchStatus, ReviewStatus, Side
+from matchmaking.services import assignment, indexing, matching, stars
+from matchmaking.services.demonstration_days import DAYS, RECENT, Clock, Days, Draft, moved
+from matchmaking.workflow import MatchStatus
 
 FOLDER = Path(__file__).resolve().parent.parent / "demo"
 PASSWORD = "keqiao-demo-2026"
 DOMAIN = "demo.keqiao.example"
 
-
-# Demands whose first match has ended: 6 introduced, 3 declined, 4 not approved, 2 lapsed.
-ENDED = 15
+# Achievements that came while the demo's days went by; the others were there before.
+SINCE = 16
 
 
 class Login(NamedTuple):
@@ -134,24 +130,52 @@ def demo_listings(folder: Path = FOLDER) -> tuple[list[dict[str, Any]], list[dic
 def build(
     encoder: Encoder, say: Callable[[str], None] = lambda step: None, *, compare: bool = True
 ) -> Town:
-    """Make the demo in an empty database. All or nothing up to the published listings."""
+    """Make the demo in an empty database.
+
+    Without `compare` every listing is published and nothing is matched.
+    """
     remembering = Remembering(encoder)
+    clock = Clock()
     with transaction.atomic():
         say("people and organizations")
-        town = _people()
+        town = _people(clock)
         say("listings")
-        _publish_all(town)
-    if compare:
-        say("vectors")
-        for kind in ("achievement", "demand"):
-            deque(indexing.index_all(kind=kind, encoder=remembering), maxlen=0)
-        say("matches")
-        match_all(remembering)
-        say("decisions")
-        _decide(town)
+        demands, achievements = (_taking_turns(rows) for rows in demo_listings())
+        before, since = achievements[:-SINCE], achievements[-SINCE:]
+        _publish_all(town, clock, before, DAYS + 50, DAYS + 1)
+        if not compare:
+            _publish_all(town, clock, [*since, *demands], DAYS, 1)
+            return town
+    say("vectors")
+    deque(indexing.index_all(kind="achievement", encoder=remembering), maxlen=0)
+    say(f"{DAYS} days")
+    indexing.ensure_centres(remembering)
+    days = Days(clock, remembering, [_draft(town, row) for row in _recent_last(demands)])
+    days.live()
+    town.listings.update(days.demands)
+    say("today")
+    with transaction.atomic():
+        _publish_all(town, clock, since, DAYS - 10, 1)
         _leave_drafts(town)
-        stars.compute_stars()
+    for kind in ("achievement", "demand"):
+        deque(indexing.index_all(kind=kind, encoder=remembering), maxlen=0)
+    match_all(remembering)
+    assignment.assign_matches()
+    stars.compute_stars()
     return town
+
+
+def _taking_turns(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Let industries take turns, so that the newest ones are of many kinds."""
+    return sorted(rows, key=lambda row: (row["key"].rsplit("-", 1)[1].zfill(3), row["key"]))
+
+
+def _recent_last(demands: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Put the demand of the first log-in at the head of the recent ones: it waits for answers."""
+    own = [row for row in demands if row["org"] == "e01"]
+    others = [row for row in demands if row["org"] != "e01"]
+    older = len(demands) - RECENT
+    return [*others[:older], *own, *others[older:]]
 
 
 def match_all(encoder: Encoder) -> None:
@@ -164,7 +188,18 @@ def match_all(encoder: Encoder) -> None:
     )
 
 
-def _people() -> Town:
+def _people(clock: Clock) -> Town:
+    """Register everybody in the week before the demo's days begin, and the agencies yesterday."""
+    began = clock.end - dt.timedelta(days=DAYS + 5)
+    clock.now = began
+    with moved(clock):
+        town = _register(clock)
+    clock.now = clock.end
+    return town
+
+
+def _register(clock: Clock) -> Town:
+    began, today = clock.now, timezone.localdate(clock.end)
     operator = _user(f"operator@{DOMAIN}", "何平", is_operator=True)
     organizations: dict[str, Organization] = {}
     people: dict[str, User] = {}
@@ -173,6 +208,8 @@ def _people() -> Town:
         key = row["key"]
         # Two are left for the operator to verify.
         waiting = row["kind"] == "agency"
+        checked = began + dt.timedelta(days=1 + number % 3 // 2, hours=number % 5)
+        clock.now = clock.end - dt.timedelta(hours=20 + number) if waiting else began
         organization = Organization.objects.create(
             **{name: row[name] for name in ("name", "name_en", "kind", "size", "field")},
             field_en=row["field_en"],
@@ -183,7 +220,7 @@ def _people() -> Town:
             contact_phone=row["contact_phone"],
             contact_email=f"{key}@{DOMAIN}",
             status=OrganizationStatus.PENDING if waiting else OrganizationStatus.VERIFIED,
-            verified_at=None if waiting else timezone.now() - dt.timedelta(days=60),
+            verified_at=None if waiting else checked,
         )
         organizations[key] = organization
         people[key] = _user(f"{key}@{DOMAIN}", row["contact_name"], phone=row["contact_phone"])
@@ -194,11 +231,12 @@ def _people() -> Town:
             actor=people[key], organization=organization, verb=AccountEvent.Verb.REGISTERED
         )
         if not waiting:
+            clock.now = checked
             AccountEvent.objects.create(
                 actor=operator, organization=organization, verb=AccountEvent.Verb.VERIFIED
             )
+    clock.now = began
     managers = []
-    today = timezone.localdate()
     for number, (name, grade, classes, provinces) in enumerate(_MANAGERS, start=1):
         user = _user(f"manager{number}@{DOMAIN}", name, phone=f"0000-5559{number:04d}")
         ManagerProfile.objects.create(
@@ -213,17 +251,17 @@ def _people() -> Town:
             regions=provinces,
             capacity=30,
             status=ManagerStatus.CERTIFIED,
-            certified_at=timezone.now() - dt.timedelta(days=45),
+            certified_at=began + dt.timedelta(days=2),
         )
+        clock.now = began + dt.timedelta(days=2)
         AccountEvent.objects.create(actor=operator, subject=user, verb=AccountEvent.Verb.CERTIFIED)
         managers.append(user)
-    _lives(managers, organizations)
+    _lives(managers, organizations, today)
     return Town(organizations, people, managers, operator, {})
 
 
-def _lives(managers: list[User], organizations: dict[str, Organization]) -> None:
+def _lives(managers: list[User], organizations: dict[str, Organization], today: dt.date) -> None:
     """Days off, a past employer and a tie to somebody who is not here, as managers have them."""
-    today = timezone.localdate()
     profiles = [user.manager_profile for user in managers]
     add_absence(
         profile=profiles[4],
@@ -262,26 +300,15 @@ def _region(code: str) -> str:
     return code if code in regions() else province_code(code)
 
 
-def _publish_all(town: Town) -> None:
-    """Publish the listings over the last four weeks, oldest first.
-
-    Demands whose matches have ended are the older ones; those still under way are a day old, so
-    that the demo keeps its promises.
-    """
-    demands, achievements = demo_listings()
-    for model, rows in ((Achievement, achievements), (Demand, demands)):
-        # Industries take turns, so that the newest ones are of many kinds.
-        rows = sorted(rows, key=lambda row: (row["key"].rsplit("-", 1)[1].zfill(3), row["key"]))
-        for number, row in enumerate(rows):
-            share = (len(rows) - number) / len(rows)
-            if model is Demand and number >= ENDED:
-                age = dt.timedelta(hours=30 * share)
-            elif model is Demand:
-                age = dt.timedelta(days=8 + 20 * (ENDED - number) / ENDED)
-            else:
-                age = dt.timedelta(days=28 * share)
-            published = timezone.now() - age - dt.timedelta(minutes=7 * number % 50)
-            town.listings[row["key"]] = _publish(town, model, row, published)
+def _publish_all(
+    town: Town, clock: Clock, rows: list[dict[str, Any]], first: int, last: int
+) -> None:
+    """Load listings that were published between `first` and `last` days ago, oldest first."""
+    for number, row in enumerate(rows):
+        age = dt.timedelta(days=first - (first - last) * number / len(rows))
+        published = clock.end - age - dt.timedelta(minutes=7 * number % 50)
+        model = Demand if row["key"].startswith("d-") else Achievement
+        town.listings[row["key"]] = _publish(town, model, row, published)
 
 
 # What only some of the listings say, under the names of the fields.
@@ -306,26 +333,33 @@ def _details(model: type[Any], row: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-def _publish(town: Town, model: type[Any], row: dict[str, Any], published: dt.datetime) -> Listing:
+def _content(model: type[Any], row: dict[str, Any]) -> dict[str, Any]:
+    """Return what a listing says, by field, as its file has it."""
     prefix = "budget" if model is Demand else "price"
+    names = ("title", "summary", "body", "indicators", "industry", "keywords", "modes", "trl")
+    return {
+        **{name: row[name] for name in names},
+        "region": _region(row["region"]),
+        "money_min": row.get(f"{prefix}_min"),
+        "money_max": row.get(f"{prefix}_max"),
+        "language": row["lang"],
+        **_details(model, row),
+        "valid_until": timezone.localdate() + dt.timedelta(days=row["valid_days"]),
+    }
+
+
+def _draft(town: Town, row: dict[str, Any]) -> Draft:
+    return Draft(
+        town.organizations[row["org"]], town.people[row["org"]], row["key"], _content(Demand, row)
+    )
+
+
+def _publish(town: Town, model: type[Any], row: dict[str, Any], published: dt.datetime) -> Listing:
     listing: Listing = model.objects.create(
         owner=town.organizations[row["org"]],
         created_by=town.people[row["org"]],
         external_id=row["key"],
-        title=row["title"],
-        summary=row["summary"],
-        body=row["body"],
-        indicators=row["indicators"],
-        industry=row["industry"],
-        keywords=row["keywords"],
-        region=_region(row["region"]),
-        modes=row["modes"],
-        trl=row["trl"],
-        money_min=row.get(f"{prefix}_min"),
-        money_max=row.get(f"{prefix}_max"),
-        language=row["lang"],
-        **_details(model, row),
-        valid_until=timezone.localdate() + dt.timedelta(days=row["valid_days"]),
+        **_content(model, row),
         status=ListingStatus.PUBLISHED,
         version=1,
         created_at=published - dt.timedelta(days=2),
@@ -356,125 +390,6 @@ def _publish(town: Town, model: type[Any], row: dict[str, Any], published: dt.da
         for before, after, actor, when in steps
     )
     return listing
-
-
-_PRAISE = (
-    "核心指标都有实测数据，双方条件接近，建议尽快见面谈中试安排。",
-    "指标基本满足，差的一项可以在方案里解决，建议先看样件。",
-    "团队做过同类项目，价格也在预算之内。",
-    "成熟度够，交付周期需要双方当面确认。",
-    "主要硬指标满足，装机条件请见面时核对。",
-    "数据完整，改造量需要现场确认，建议双方交流一次。",
-)
-_REFUSALS: tuple[tuple[list[str], str], ...] = (
-    (["indicator_gap"], "一项硬指标差距较大，短期内补不上。"),
-    (["off_topic", "no_evidence"], "用词相近，要解决的不是同一个问题。"),
-    (["immature"], "还在小试阶段，需求要求直接上线。"),
-    (["price"], "许可费超出预算较多，双方都不愿让步。"),
-)
-_EXCUSES = (
-    ("timing", "团队本年度排期已满。"),
-    ("partner", "已与另一家签订合作意向。"),
-    ("price", "改造费用超出预算。"),
-)
-
-
-def _decide(town: Town) -> None:
-    """Bring matches into every state, each by the people and services that do it in life."""
-    assignment.assign_matches()
-    waiting = (
-        Review.objects.filter(status=ReviewStatus.ASSIGNED, match__rank=1)
-        .select_related(
-            "manager", "match__demand_revision", "match__achievement_revision", "match__demand"
-        )
-        .order_by("match__demand__published_at", "pk")
-    )
-    reviews = iter([review for review in waiting if not review.match.needs_second])
-    large = [review for review in waiting if review.match.needs_second]
-    praise = cycle(_PRAISE)
-
-    def review(
-        decision: str, reasons: list[str], comment: str, taken: Review | None = None
-    ) -> Match:
-        taken = taken or next(reviews)
-        accept_review(review=taken, actor=taken.manager)
-        return submit_review(
-            review=taken,
-            actor=taken.manager,
-            decision=decision,
-            reasons=reasons,
-            comment=comment,
-            no_interest=True,
-            criteria=suggest_criteria(taken.match),
-        )
-
-    def approve() -> Match:
-        return review("approve", ["measured", "negotiable"], next(praise))
-
-    def reply(match: Match, side: Side, agreed: bool, reason: str = "", note: str = "") -> None:
-        owner = match.listing(side).owner
-        actor = owner.users.order_by("pk").first()
-        assert actor is not None, "every demo organization has a person"
-        answer(match=match, side=side, actor=actor, agreed=agreed, reason=reason, note=note)
-
-    ended: list[Match] = []
-    for _ in range(6):
-        match = approve()
-        reply(match, Side.DEMAND, True)
-        reply(match, Side.ACHIEVEMENT, True)
-        ended.append(match)
-    for reason, note in _EXCUSES:
-        match = approve()
-        reply(match, Side.ACHIEVEMENT, False, reason, note)
-        ended.append(match)
-    for reasons, comment in _REFUSALS:
-        ended.append(review("reject", reasons, comment))
-    late = [approve() for _ in range(2)]
-    Match.objects.filter(pk__in=[match.pk for match in late]).update(
-        due_on=timezone.localdate() - dt.timedelta(days=1)
-    )
-    clocks.run()
-    _date_back([*ended, *late])
-    # Two wait for one side each, four for both.
-    reply(approve(), Side.ACHIEVEMENT, True)
-    reply(approve(), Side.DEMAND, True)
-    for _ in range(4):
-        approve()
-    # One is worth so much that a second manager has to approve it as well.
-    for taken in large[:1]:
-        review("approve", ["measured"], next(praise), taken)
-    # Some reviews are under way, the rest wait on the desks.
-    for taken in [next(reviews) for _ in range(4)]:
-        accept_review(review=taken, actor=taken.manager)
-
-
-def _date_back(matches: list[Match]) -> None:
-    """Let what has ended have happened in the days after its demand was published.
-
-    The demo is made in a minute; the figures of the home page count working days. Only here is
-    the history of matches written over, and only that of the demo's own.
-    """
-    events_of_matches = f"{MatchEvent._meta.label}:match_event_append_only"
-    with transaction.atomic(), pgtrigger.ignore(events_of_matches):
-        for number, match in enumerate(matches):
-            match.refresh_from_db()
-            published = match.demand.published_at
-            assert published is not None, "it was matched, so it is published"
-            first = published + dt.timedelta(hours=5 + 9 * (number % 4))
-            steps = list(match.events.order_by("pk"))
-            for place, step in enumerate(steps):
-                when = min(timezone.now(), first + dt.timedelta(hours=7 * place))
-                MatchEvent.objects.filter(pk=step.pk).update(created_at=when)
-                steps[place].created_at = when
-            at = {step.verb: step.created_at for step in steps}
-            decided = at.get("approved") or at["rejected"]
-            Match.objects.filter(pk=match.pk).update(
-                decided_at=decided, introduced_at=at.get("introduced")
-            )
-            Review.objects.filter(match=match).update(
-                assigned_at=at["assigned"], accepted_at=at["accepted"], closed_at=decided
-            )
-            match.consents.update(created_at=at.get("agreed") or at.get("declined") or decided)
 
 
 def _leave_drafts(town: Town) -> None:
@@ -526,6 +441,27 @@ def _leave_drafts(town: Town) -> None:
         decision="needs_info",
         reason="no_figures",
         note="请补充烟气温度、流量和目标节能量。",
+    )
+    refused = publishing.create_draft(
+        model=Demand,
+        owner=owner,
+        actor=actor,
+        content={
+            **content,
+            "title": "求购二手数控车床两台",
+            "summary": "求购 2018 年以后的数控车床，最大加工直径 400 mm。",
+            "body": "车间扩产，需要两台二手数控车床，要求精度完好，可上门看机，价格面议。",
+            "indicators": [],
+        },
+    )
+    publishing.submit(listing=refused, actor=actor)
+    deciding.decide(
+        no_interest=True,
+        listing=refused,
+        actor=town.operator,
+        decision="reject",
+        reason="out_of_scope",
+        note="这里发布技术需求，设备买卖请走二手设备平台。",
     )
     # A partner of many demands leaves: what was suggested with it is replaced.
     suggested = Match.objects.filter(status=MatchStatus.SUGGESTED, rank__gte=10)
