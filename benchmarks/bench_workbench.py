@@ -12,7 +12,6 @@ meanwhile, so each decision waits until the page has what it fetches ahead.
 
 import argparse
 import datetime as dt
-import http.client
 import os
 import random
 import shutil
@@ -23,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.report import FOLDER, Cell, report, share_of
-from benchmarks.services import serve, start_for_production
+from benchmarks.services import CHROMIUM, cookie_of, get, serve, start_for_production
 
 SEED = 20261122
 DEMANDS, ACHIEVEMENTS, OWNERS = 250, 1_000, 120
@@ -31,7 +30,6 @@ SUBJECTS = ("轴承套圈", "储氢气瓶", "印染废水", "锂电池隔膜", "
 PROBLEMS = ("变形控制", "寿命预测", "在线检测", "节能改造", "缺陷识别", "表面强化", "工艺优化")
 INDICATORS = ("圆度偏差", "硬度", "节拍", "良品率", "能耗", "孔隙率")
 SECTIONS = ("C3451", "C2614", "D4411", "M7320", "N7721", "A0111", "G5990")
-CHROMIUM = Path(os.environ.get("CHROMIUM", "/usr/bin/chromium"))
 
 # Notes when Ctrl+Enter was pressed, and when another match had been painted.
 WATCH = """
@@ -71,7 +69,7 @@ def main() -> None:
         manager = _make(options.reviews)
         queries = _queries(manager)
         serve(stack, port)
-        cookie = _cookie(manager)
+        cookie = cookie_of(manager)
         load = os.getloadavg()[0]
         times = _pages(port, cookie, _addresses(manager, options.reviews), options.requests)
         next_times = _decide(port, cookie, manager, options.decisions)
@@ -354,20 +352,10 @@ def _pages(
     for turn in range(-5, times):
         for kind, paths in addresses.items():
             began = time.perf_counter()
-            _get(port, cookie, paths[turn % len(paths)])
+            get(port, cookie, paths[turn % len(paths)])
             if turn >= 0:
                 found[kind].append(1000 * (time.perf_counter() - began))
     return found
-
-
-def _get(port: int, cookie: str, path: str) -> None:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
-    connection.request("GET", path, headers={"Cookie": cookie})
-    answer = connection.getresponse()
-    body = answer.read()
-    connection.close()
-    if answer.status != 200 or b"</html>" not in body:
-        raise SystemExit(f"{path} answered {answer.status}")
 
 
 def _queries(manager: Any) -> int:
@@ -382,16 +370,6 @@ def _queries(manager: Any) -> int:
     with CaptureQueriesContext(connection) as queries:
         client.get("/workbench/")
     return len(queries)
-
-
-def _cookie(user: Any) -> str:
-    from django.conf import settings
-    from django.test import Client
-
-    client = Client(headers={"host": "127.0.0.1"})
-    client.force_login(user)
-    name = settings.SESSION_COOKIE_NAME
-    return f"{name}={client.cookies[name].value}"
 
 
 # --- Deciding -----------------------------------------------------------------------------------

@@ -1,5 +1,6 @@
 """What a benchmark runs on: an embedded PostgreSQL and Valkey of its own, and the site itself."""
 
+import http.client
 import os
 import secrets
 import signal
@@ -10,8 +11,10 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
+CHROMIUM = Path(os.environ.get("CHROMIUM", "/usr/bin/chromium"))
 
 
 def start(stack: ExitStack, folder: Path, **environment: str) -> None:
@@ -64,6 +67,29 @@ def serve(stack: ExitStack, port: int) -> None:
             return
         time.sleep(0.2)
     raise SystemExit("The site did not start within a minute.")
+
+
+def cookie_of(user: Any) -> str:
+    """Log a person in; return the cookie that says so."""
+    from django.conf import settings
+    from django.test import Client
+
+    client = Client(headers={"host": "127.0.0.1"})
+    client.force_login(user)
+    name = settings.SESSION_COOKIE_NAME
+    return f"{name}={client.cookies[name].value}"
+
+
+def get(port: int, cookie: str, path: str) -> bytes:
+    """Ask for a page; return its body. Exits where what comes is no page."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+    connection.request("GET", path, headers={"Cookie": cookie})
+    answer = connection.getresponse()
+    body = answer.read()
+    connection.close()
+    if answer.status != 200 or b"</html>" not in body:
+        raise SystemExit(f"{path} answered {answer.status}")
+    return body
 
 
 @contextmanager
