@@ -23,6 +23,7 @@ from django.http import HttpResponse
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
+from lxml import html
 from openpyxl import Workbook
 
 from accounts.certification import fingerprint as seen_of_manager
@@ -461,6 +462,66 @@ def test_a_hostile_text_in_one_field_of_a_sensible_form(owner, name):
                 data = {**form.filled, field: HOSTILE[what]}
                 response = send(client, form.path, data)
                 check_answer(client, before, response, f"{name}, {field}: {what}")
+
+
+class Errors:
+    """The list of errors of a page: where its links lead, and what of them cannot be reached."""
+
+    REACHED = {"input", "select", "textarea", "a", "button", "summary"}
+
+    def __init__(self, page: str) -> None:
+        self.document = html.fromstring(page)
+        self.box = next(iter(self.document.xpath("//*[@data-focus]")), None)
+        self.links = [] if self.box is None else self.box.xpath(".//a/@href")
+
+    def has_focus(self) -> bool:
+        return self.box is not None and self.box.get("tabindex") == "-1"
+
+    def lost(self) -> list[str]:
+        """Return the links to what is not there, or cannot take the focus."""
+        lost = []
+        for link in self.links:
+            found = self.document.xpath("//*[@id=$id]", id=link.removeprefix("#"))
+            if not found or (found[0].tag not in self.REACHED and not found[0].get("tabindex")):
+                lost.append(link)
+        return lost
+
+
+# Forms that choose among buttons: nothing is typed, so there is no field to be led to.
+CHOSEN = {"role", "let in", "member's role", "log in"}
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("name", [name for name in FORMS if name not in ALIKE | CHOSEN])
+def test_a_refused_form_leads_to_its_fields_and_keeps_what_was_typed(owner, name):
+    form = make_forms(owner)[name]
+    client = browser(form.who)
+    shown = html.fromstring(client.get(form.path).content)
+    open_to_people = set(shown.xpath("//input[@type!='hidden']/@name | //select/@name"))
+    open_to_people |= set(shown.xpath("//textarea/@name"))
+    refused = 0
+    for field in open_to_people & set(form.filled):
+        with taken_back():
+            response = send(client, form.path, {**form.filled, field: ""})
+            if response.status_code in (302, 403, 404):
+                continue
+            page = response.content.decode()
+            errors = Errors(page)
+            assert errors.has_focus(), f"{name}, {field}: nothing says what is wrong"
+            if response.status_code != 409:  # a sentence about the whole, not about a field
+                assert errors.links and not errors.lost(), f"{name}, {field}: {errors.lost()}"
+            typed = [
+                str(text)
+                for key, text in form.filled.items()
+                if key in open_to_people - {field} and re.search(r"[\u4e00-\u9fff]{4}", str(text))
+            ]
+            assert all(text in page for text in typed), f"{name}, {field}: a text is lost"
+            refused += 1
+    assert refused or name in NOTHING_REQUIRED
+
+
+# Whatever is left out of these is taken as left out.
+NOTHING_REQUIRED: set[str] = set()
 
 
 @pytest.mark.django_db

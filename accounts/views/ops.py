@@ -39,6 +39,7 @@ from accounts.services import (
     return_organization,
     verify_organization,
 )
+from accounts.unsent import fill
 from accounts.verification import confirm_code, refuse_code, tick
 from accounts.views.gate import operator_only
 
@@ -175,21 +176,28 @@ class _Forms:
         return self.data if self.answer in answers else None
 
     def again(self, organization: Organization) -> _Forms:
-        """Return the forms for what is stored now; a reason that was typed is not lost."""
+        """Return the forms for what is stored now; what was typed into one of them is not lost."""
         page = _Forms(organization, QueryDict())
-        reason = self.data.get("reason", "")[:300]
-        if self.answer == "return":
-            page.giving_back.initial["reason"] = reason
-        if self.answer == "code_refuse":
-            page.code_refuse.initial["reason"] = reason
+        seen = fingerprint(organization)
+        form = page.current_of(self.answer)
+        if self.data.get("seen", seen) == seen:
+            fill(form, self.data)
+        else:  # the ticks were about what is no more so; the words beside them still are words
+            typed = [name for name in form.fields if name == "reason" or name.startswith("note_")]
+            form.initial.update({name: self.data.get(name, "") for name in typed})
+        form.initial["seen"] = seen
         return page
 
     def current(self) -> forms.Form:
+        return self.current_of(self.answer)
+
+    def current_of(self, answer: str) -> forms.Form:
+        """Return the form that gives an answer."""
         return {
             "return": self.giving_back,
             "code_confirm": self.code_confirm,
             "code_refuse": self.code_refuse,
-        }.get(self.answer, self.checks)
+        }.get(answer, self.checks)
 
     def act(self, actor: User) -> str:
         """Do what was sent and return what to say of it; "" when a field is wrong.

@@ -50,6 +50,7 @@ from accounts.models import (
 )
 from accounts.services import Refused
 from accounts.stars import all_of, with_stars
+from accounts.unsent import fill
 from accounts.views.gate import operator_only
 from accounts.views.ops import PAGE_SIZE, counts_by_status, tabs
 
@@ -167,12 +168,14 @@ class _Forms:
         return self.data if self.answer == answer else None
 
     def again(self, profile: ManagerProfile) -> _Forms:
-        """Return the forms for what is stored now; a reason that was typed is not lost."""
+        """Return the forms for what is stored now; what was typed into one of them is not lost."""
         page = _Forms(profile, QueryDict())
-        typed = self.data.get("reason", "")[:300]
-        for name in ("suspend", "refuse", "strike"):
-            if self.answer == name:
-                getattr(page, name).initial["reason"] = typed
+        form: forms.Form = getattr(page, self.answer) if self.answer in _ACTS else page.certify
+        seen = form.initial.get("seen", "")
+        # Entries that were compared with what is no more so are to be compared anew.
+        if self.data.get("seen", seen) == seen:
+            fill(form, self.data)
+            form.initial["seen"] = seen
         return page
 
     def current(self) -> forms.Form:
