@@ -7,7 +7,7 @@ from typing import Any
 from django.contrib.auth.decorators import login_not_required
 from django.contrib.sitemaps import Sitemap, views
 from django.http import HttpRequest, HttpResponse
-from django.urls import NoReverseMatch, reverse
+from django.urls import reverse
 from django.views.decorators.cache import cache_control
 from django.views.decorators.http import require_safe
 
@@ -36,18 +36,10 @@ class PageSitemap(PublicSitemap):
 
     def items(self) -> list[str]:
         names = ["home", "demand_list", "achievement_list", "manager_list", "results"]
-        names += [f"help_{name}" for name in PAGES]
-        return [path for path in map(_path, names) if path]
+        return [reverse(name) for name in (*names, *(f"help_{name}" for name in PAGES))]
 
     def location(self, item: str) -> str:
         return item
-
-
-def _path(name: str) -> str:
-    try:
-        return reverse(name)
-    except NoReverseMatch:
-        return ""
 
 
 def _sections() -> dict[str, type[Sitemap[Any]] | Sitemap[Any]]:

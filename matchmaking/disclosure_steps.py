@@ -12,14 +12,13 @@ from dataclasses import dataclass
 
 from django.db.models import TextChoices
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import pgettext_lazy
 from django_stubs_ext import StrOrPromise
 
 from accounts.permissions import Tier
 
 
 class Reader(TextChoices):
-    EVERYBODY = "everybody", pgettext_lazy("tier", "Everybody")
+    EVERYBODY = "everybody", _("Everybody")
     MEMBER = "member", _("Members of verified organizations")
     OTHER = "other", _("The other side of the match")
     MANAGER = "manager", _("Its technology manager")
@@ -40,9 +39,9 @@ class Sees:
 
 _FIELDS: Mapping[Tier | None, StrOrPromise] = {
     None: _("nothing"),
-    Tier.PUBLIC: _("the public fields"),
-    Tier.MEMBERS: _("also the fields for members"),
-    Tier.MANAGERS: _("also the fields for managers"),
+    Tier.PUBLIC: _("what is public"),
+    Tier.MEMBERS: _("what members may read"),
+    Tier.MANAGERS: _("what managers may read"),
     Tier.INTRODUCED: _("every field"),
 }
 

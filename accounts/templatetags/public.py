@@ -14,6 +14,7 @@ from typing import Any
 from django import template
 from django.conf import settings
 from django.template.context import Context
+from django.templatetags.static import static
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.text import Truncator
@@ -46,6 +47,7 @@ def public_page(context: Context, title: str, description: str, kind: str = "web
         "kind": kind,
         # Each of the three addresses names itself: the one without a language is the visitor's own.
         "address": public_address(request.path, asked_language(request.GET)),
+        "picture": public_address(static("brand/card.png")),
         "alternates": alternates(request.path),
         "locale": LOCALES.get(language, ""),
         "other_locales": [name for code, name in LOCALES.items() if code != language],

@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 from django.contrib.auth.decorators import login_not_required
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
-from django.urls import NoReverseMatch, reverse
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
@@ -105,7 +105,6 @@ def _front_page(request: PageRequest) -> HttpResponse:
         "answers": answers,
         "figures": _told(answers),
         "answer_days": PROMISED_DAYS,
-        "results_url": _results_url(),
         "lists": lists,
         "sections": [(one, industry_name(one.code)) for one in lists.sections[:SECTIONS]],
         "demands": [(demand, progress) for demand, progress in _with_progress(demands)],
@@ -162,13 +161,6 @@ def _told(answers: Answers) -> list[tuple[str, str, str]]:
         of = _("median of %(n)s introductions") % {"n": f"{meeting.figure.n:,}"}
         rows.append((days, _("from publication to the first introduction"), of))
     return rows
-
-
-def _results_url() -> str:
-    try:
-        return reverse("results")
-    except NoReverseMatch:
-        return ""
 
 
 def _site_data() -> dict[str, Any]:

@@ -60,7 +60,9 @@ PUBLIC = [
     name
     for (name, argument), (codes, _post) in TABLE.items()
     if not argument
-    and name.startswith(("home", "help_", "manager_list", "demand_list", "achievement_list"))
+    and name.startswith(
+        ("home", "help_", "manager_list", "demand_list", "achievement_list", "results")
+    )
     and set(codes) == {"2"}
 ]
 
@@ -81,6 +83,7 @@ def test_a_public_page_has_one_address_in_each_language(client, name):
         [description] = re.findall(r'<meta name="description" content="([^"]+)">', found)
         assert 20 < len(description) <= 160
         assert f'<meta property="og:url" content="{SITE}{canonical}">' in found
+        assert f'<meta property="og:image" content="{SITE}/static/brand/card' in found
         if asked == "en":
             assert not re.search(r"[\u4e00-\u9fff]", description)
 
