@@ -161,7 +161,6 @@ def ops_home(request: UserRequest) -> HttpResponse:
             for status in ListingStatus
             if listings["demand"][status] or listings["achievement"][status]
         ],
-        "desks": busiest(PAGE_SIZE),
         "as_of": timezone.now(),
         # Deadlines are counted without its festivals until somebody names them.
         "unknown_year": unknown_year(),

@@ -133,13 +133,15 @@ def test_the_charts_are_given_the_figures(operator):
     add_demands(3)
     weeks = insights(Scope.of("90")).weeks
 
-    answers, posted = see(operator).charts
+    answers, posted, provinces = see(operator).charts
 
     known = [week for week in weeks if week.answered.of]
     assert answers["series"][0]["values"][0] == known[0].median
     assert answers["promise"]["value"] == 3
     assert sum(posted["series"][0]["values"]) == sum(week.answered.n for week in weeks) == 3
     assert sum(posted["series"][1]["values"]) == sum(week.answered.of for week in weeks) == 3
+    assert provinces["labels"] == ["浙江省"]
+    assert [one["values"] for one in provinces["series"]] == [[3], [3]]
 
 
 def test_a_filter_narrows_all_and_stays_in_every_address(operator):
@@ -223,7 +225,7 @@ def test_without_javascript_tables_are_open_and_charts_are_drawn(operator):
     html = operator.get(URL).content.decode()
 
     assert html.count("<details") >= 2
-    assert html.count('<svg class="kq-drawing"') == 2
+    assert html.count('<svg class="kq-drawing"') == 3
     assert re.search(r'<details class="kq-chart-table" id="table-first-answer" open>', html)
     assert " style=" not in html
 
