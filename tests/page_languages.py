@@ -102,7 +102,9 @@ class _Page(HTMLParser):
 def _read_attributes(tag: str, given: dict[str, str]) -> Iterator[tuple[str, str]]:
     """Yield the attributes that a person reads or hears, or that a script puts on the page."""
     for name, value in given.items():
-        if name in _READ or (name.startswith("data-") and not value.startswith(("/", "{", "["))):
+        # What a script may put on the page; a single word there is a name for the script.
+        data = name.startswith("data-") and (" " in value or not value.isascii())
+        if name in _READ or (data and not value.startswith(("/", "{", "["))):
             yield name, value
         elif tag == "input" and name == "value":
             if given.get("type") in ("submit", "button", "reset"):

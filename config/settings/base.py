@@ -45,6 +45,7 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "django.contrib.postgres",
     "django.contrib.sitemaps",
+    "django.forms",
     "django_structlog",
     "allauth",
     "allauth.account",
@@ -103,6 +104,9 @@ TEMPLATES = [
         },
     },
 ]
+
+# Ours come before Django's: templates/django/forms.
+FORM_RENDERER = "django.forms.renderers.TemplatesSetting"
 
 # --- Database, cache, sessions ----------------------------------------------------------------
 
