@@ -365,7 +365,7 @@ def _objections(writes: set[int]) -> Source:
             decided_at__gte=since,
             **{f"{side}__owner__in": writes},
         ).select_related("demand", "achievement")
-        for match in rows.defer(*_HEAVY).order_by("decided_at", "pk")[: 2 * PER_SOURCE]:
+        for match in rows.defer(*HEAVY).order_by("decided_at", "pk")[: 2 * PER_SOURCE]:
             until = appeals.last_day(match)
             if until is not None and until >= today and _both_live(match):
                 found.setdefault((side, match.listing(side).pk), []).append(match)
@@ -396,7 +396,7 @@ def _objections(writes: set[int]) -> Source:
 
 
 # What no line here shows of a match.
-_HEAVY = tuple(
+HEAVY = tuple(
     (
         *("grid", "advice", "pairs", "terms", "features", "basis", "parts", "added"),
         *("demand__body", "achievement__body", "demand__indicators", "achievement__indicators"),
@@ -422,7 +422,7 @@ def _outcomes(writes: set[int]) -> Source:
             **{f"{side}__owner__in": writes},
         )
         total += rows.count()
-        loaded = rows.select_related("demand", "achievement").defer(*_HEAVY)
+        loaded = rows.select_related("demand", "achievement").defer(*HEAVY)
         items += [
             Item(
                 act=_("Say what came of it"),
@@ -487,7 +487,7 @@ def _answered(writes: set[int]) -> Source:
             )
             .exclude(Exists(Consent.objects.filter(match=OuterRef("pk"), side=other)))
             .select_related("demand", "achievement")
-            .defer(*_HEAVY)
+            .defer(*HEAVY)
         )
         items += [
             Item(
@@ -623,7 +623,7 @@ def _assignments(state: str) -> str:
 
 
 def _escalated(place: Place) -> Source:
-    rows = escalated().with_listings().defer(*_HEAVY).order_by("escalated_at", "pk")
+    rows = escalated().with_listings().defer(*HEAVY).order_by("escalated_at", "pk")
     items = [
         Item(
             act=_("Give it to a manager"),
@@ -643,7 +643,7 @@ def _escalated(place: Place) -> Source:
 
 def _late(today: dt.date) -> Source:
     late = Match.objects.filter(late_matches(today), escalation="")
-    rows = late.with_listings().defer(*_HEAVY).order_by("due_on", "pk")
+    rows = late.with_listings().defer(*HEAVY).order_by("due_on", "pk")
     items = [
         Item(
             act=_("See who is late, and give it to another")

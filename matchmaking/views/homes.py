@@ -7,7 +7,7 @@ and how things stand. Who has several roles reads in one line what waits in the 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
@@ -25,17 +25,17 @@ from accounts.clocks import managers_with_clock
 from accounts.context import Place, place_of
 from accounts.http import UserRequest
 from accounts.inbox import Notification
-from accounts.models import ManagerProfile, Membership, MembershipRole, User
+from accounts.models import AccountEvent, ManagerProfile, Membership, MembershipRole, User
 from accounts.navigation import Role
-from accounts.notices import Shown
 from accounts.stars import latest_of
 from accounts.workdays import unknown_year
 from catalog.listing_pages import LONG_FIELDS
-from catalog.models import Listing
+from catalog.models import Listing, ListingEvent
 from catalog.partners import Standing, standings
 from catalog.views.gate import MODELS, WORDS
 from catalog.views.mine import group_counts
 from catalog.workflow import ListingStatus
+from matchmaking import audit, presenting
 from matchmaking.figures import cached
 from matchmaking.models import Match, Review
 from matchmaking.services import upgrading
@@ -46,13 +46,13 @@ from matchmaking.views.dashboard import Told, told
 from matchmaking.views.first_steps import guide_of
 from matchmaking.views.operations import busiest
 from matchmaking.views.workbench import MONTH_DAYS, record_of
-from matchmaking.workflow import MatchStatus
+from matchmaking.workflow import Decision, MatchStatus, ReviewStatus
 
 if TYPE_CHECKING:
     from django_stubs_ext import StrOrPromise
 
-# Notifications, own listings and managers' desks that a home shows.
-CHANGES, LISTINGS, DESKS = 8, 4, 5
+# Changes, own listings, managers' desks and outcomes that a home shows.
+CHANGES, LISTINGS, DESKS, OUTCOMES = 8, 4, 5, 5
 # Who comes back after so long comes anew; while somebody is there, it is noted every few minutes.
 VISIT, NOTED_EVERY = dt.timedelta(minutes=30), dt.timedelta(minutes=5)
 # What these tell stands in the list of what waits, with its clock, and is marked as new there.
@@ -62,6 +62,13 @@ IN_AGENDA = {
     *("listing.needs_info", "listing.to_review", "listing.review_due", "escalation.listing"),
     *("organization.returned", "member.asked", "manager.expiring"),
 }
+
+
+# Steps of an account that are nobody's news.
+NO_NEWS = (
+    *(AccountEvent.Verb.FILE_READ, AccountEvent.Verb.CHECKED, AccountEvent.Verb.UNCHECKED),
+    *(AccountEvent.Verb.TOKEN_MADE, AccountEvent.Verb.TOKEN_GONE),
+)
 
 
 @dataclass(frozen=True)
@@ -79,6 +86,16 @@ class Elsewhere:
 
     role: Role
     count: int
+
+
+@dataclass(frozen=True)
+class Change:
+    """Something that has happened: in a sentence, where to read more ("" for nowhere), when."""
+
+    title: str
+    url: str
+    at: dt.datetime
+    who: str = ""
 
 
 def home_of(request: UserRequest) -> HttpResponse:
@@ -102,7 +119,9 @@ def _render(
         "place": place,
         "agenda": found,
         "today": timezone.localdate(),
-        "changes": _changes(request.user, place.role or Role.MEMBER),
+        "changes": _doings(request.user)
+        if place.role == Role.OPERATOR
+        else _changes(request.user, place.role or Role.MEMBER),
         "since": since,
         "guide": guide_of(place),
         "elsewhere": [
@@ -130,7 +149,7 @@ def _last_visit(user: User) -> dt.datetime | None:
     return before
 
 
-def _changes(user: User, role: Role) -> list[tuple[dt.date, list[Shown]]]:
+def _changes(user: User, role: Role) -> list[tuple[dt.date, list[Change]]]:
     """Return what `user` was told last in this role, by day, the latest first."""
     codes = [
         kind.code for kind in notices.kinds() if kind.role == role and kind.code not in IN_AGENDA
@@ -140,10 +159,40 @@ def _changes(user: User, role: Role) -> list[tuple[dt.date, list[Shown]]]:
     def fetch() -> list[Notification]:
         return list(rows[:CHANGES])
 
-    shown = notices.read(user, fetch)
+    return _by_day(
+        Change(
+            one.notice.title,
+            reverse("notification_open", args=[one.row.pk]),
+            one.row.visible_from,
+        )
+        for one in notices.read(user, fetch)
+    )
+
+
+def _doings(user: User) -> list[tuple[dt.date, list[Change]]]:
+    """Return what others did last to listings, people and organizations, for an operator."""
+    found: list[audit.Place] = []
+    for kind, rows in (
+        ("account", AccountEvent.objects.exclude(verb__in=NO_NEWS)),
+        ("listing", ListingEvent.objects.exclude(after=ListingStatus.DRAFT)),
+    ):
+        # Rows are only ever added, so that the last keys are the last moments.
+        last = rows.exclude(actor=user).order_by("-pk").values_list("created_at", "pk")[:CHANGES]
+        found += [(when, kind, pk) for when, pk in last]
+    found.sort(reverse=True)
+    return _by_day(
+        # The trace names people with their addresses; here the name is enough.
+        Change(
+            f"{line.what}{_(': ')}{line.about}", line.url, line.when, line.who.partition(" <")[0]
+        )
+        for line in audit.lines(found[:CHANGES])
+    )
+
+
+def _by_day(changes: Iterable[Change]) -> list[tuple[dt.date, list[Change]]]:
     return [
         (day, list(of_day))
-        for day, of_day in groupby(shown, lambda one: timezone.localdate(one.row.visible_from))
+        for day, of_day in groupby(changes, lambda one: timezone.localdate(one.at))
     ]
 
 
@@ -286,7 +335,21 @@ def _manager(request: UserRequest, place: Place) -> HttpResponse:
         month=MONTH_DAYS,
         stars=latest_of(profile),
         absence=profile.absence_on(timezone.localdate()),
+        outcomes=_outcomes(request.user),
     )
+
+
+def _outcomes(user: User) -> list[tuple[Match, str]]:
+    """Return what last became of the matches that a manager approved, with their blind titles."""
+    approved = Review.objects.filter(
+        manager=user, status=ReviewStatus.SUBMITTED, decision=Decision.APPROVE
+    )
+    rows = Match.objects.filter(
+        pk__in=approved.values("match"),
+        status__in=(MatchStatus.INTRODUCED, MatchStatus.DECLINED, MatchStatus.LAPSED),
+    )
+    found = rows.with_listings().defer(*agenda.HEAVY).order_by("-updated_at", "-pk")
+    return [(match, presenting.blind_title(match)) for match in found[:OUTCOMES]]
 
 
 # --- An operator ----------------------------------------------------------------------------------

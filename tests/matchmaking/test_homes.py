@@ -17,6 +17,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts.models import (
+    AccountEvent,
     ManagerProfile,
     ManagerStatus,
     Membership,
@@ -26,7 +27,7 @@ from accounts.models import (
 )
 from accounts.notices import notify
 from accounts.workdays import add_working_days
-from catalog.models import Demand
+from catalog.models import Demand, ListingEvent
 from matchmaking.models import Consent, Inquiry, Review
 from matchmaking.workflow import MatchStatus, ReviewStatus, Side
 from tests.factories import (
@@ -382,6 +383,34 @@ def test_what_came_after_the_last_visit_is_marked_as_new(client, clock):
     assert client.get(HOME).content.decode().count('class="unread"') == 1
     clock.move(hours=3)
     assert 'class="unread"' not in client.get(HOME).content.decode()
+
+
+def test_an_operator_reads_what_others_did_last_and_not_their_own_acts(client):
+    operator, person = make_operator(), make_member(name="陆启衡")
+    event = {"demand": make_demand(), "before": "submitted", "after": "published", "version": 1}
+    ListingEvent.objects.create(actor=person, **event)
+    ListingEvent.objects.create(actor=operator, **event)
+    AccountEvent.objects.create(actor=person, subject=person, verb="token_made")
+
+    [(_day, [change])] = opened(client, operator).context["changes"]
+
+    assert change.title == f"已发布：{event['demand'].number}"
+    assert change.who == "陆启衡"
+
+
+def test_a_manager_reads_what_became_of_what_they_approved(client):
+    manager = make_manager()
+    named = make_organization(name="恒轴轴承有限公司")
+    for status in (MatchStatus.INTRODUCED, MatchStatus.REJECTED, MatchStatus.APPROVED):
+        demand = make_demand(owner=named, title="恒轴轴承的淬火")
+        make_match(status=status, demand=demand, manager=manager)
+
+    response = opened(client, manager)
+
+    [(match, title)] = response.context["outcomes"]
+    assert match.status == MatchStatus.INTRODUCED
+    assert "恒轴轴承" not in title
+    assert match.get_absolute_url() in response.content.decode()
 
 
 # --- First steps ----------------------------------------------------------------------------------
