@@ -6,7 +6,7 @@ are told apart, by their letters: nothing is guessed about words.
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 from django.utils.translation import get_language
 
@@ -65,8 +65,3 @@ def parts(text: str) -> Iterator[tuple[str, str]]:
         yield run[0], CHINESE
         end = run.end()
     yield text[end:], ""
-
-
-def joined(items: Iterable[object]) -> str:
-    """Join a list as the page's language does: “甲、乙、丙”, “a, b, c”."""
-    return (", " if in_english() else "\u3001").join(map(str, items))

@@ -152,6 +152,15 @@ def wan_range(low: int | None, high: int | None) -> str:
     return f"{_amount(int(low))}\u2013{_amount(int(high))}"
 
 
+# --- Numbers ------------------------------------------------------------------------------------
+
+
+@register.filter
+def number(count: object) -> str:
+    """Show a count in groups of three digits, as both languages write it: “12,480”."""
+    return f"{count:,}" if isinstance(count, int) else str(count)
+
+
 # --- Dates and clocks ---------------------------------------------------------------------------
 
 

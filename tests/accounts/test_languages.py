@@ -4,7 +4,7 @@ import pytest
 from django.template import Context, Template
 from django.utils import translation
 
-from accounts.languages import joined, language_of
+from accounts.languages import language_of
 
 
 def shown(source, **values):
@@ -85,8 +85,19 @@ def test_each_paragraph_says_its_own_language():
         )
 
 
-def test_lists_are_joined_as_the_language_does():
+@pytest.mark.parametrize("language", ["zh-hans", "en"])
+def test_counts_stand_in_groups_of_three_digits(language):
+    with translation.override(language):
+        assert shown("{{ n|number }}", n=1_234_567) == "1,234,567"
+        assert shown("{{ n|number }}", n="1,000+") == "1,000+"
+
+
+def test_a_title_says_the_language_of_what_it_names():
+    source = "{% page_title %}{{ text }} · KeQiao{% endpage_title %}"
     with translation.override("en"):
-        assert joined(["a", "b", "c"]) == "a, b, c"
+        assert shown(source, text="轴承 & <套圈>") == (
+            '<title lang="zh-Hans">轴承 &amp; &lt;套圈&gt; · KeQiao</title>'
+        )
+        assert shown(source, text="Demands") == "<title>Demands · KeQiao</title>"
     with translation.override("zh-hans"):
-        assert joined(["甲", "乙"]) == "甲、乙"
+        assert shown(source, text="轴承") == "<title>轴承 · KeQiao</title>"
