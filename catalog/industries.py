@@ -7,7 +7,7 @@ import csv
 from functools import cache
 from pathlib import Path
 
-from django.utils.translation import get_language
+from accounts.languages import in_english
 
 _FILE = Path(__file__).parent / "data" / "gbt4754_2017.tsv"
 _ENGLISH = Path(__file__).parent / "data" / "gbt4754_en.tsv"
@@ -22,7 +22,7 @@ def industries() -> dict[str, str]:
 
 @cache
 def english_names() -> dict[str, str]:
-    """Return the codes that have an English name, which is our own: the standard has none."""
+    """Return every code with its English name, which is our own: the standard has none."""
     with _ENGLISH.open(encoding="utf8", newline="") as lines:
         return {row["code"]: row["en"] for row in csv.DictReader(lines, delimiter="\t")}
 
@@ -38,10 +38,8 @@ def _codes_by_name() -> dict[str, str]:
 
 
 def industry_name(code: str) -> str:
-    """Return the class's name in the reader's language, the standard's where that has none."""
-    if (get_language() or "").startswith("en") and code in english_names():
-        return english_names()[code]
-    return industries().get(code, "")
+    """Return the class's name in the reader's language, "" for a code that is none."""
+    return (english_names() if in_english() else industries()).get(code, "")
 
 
 def find_industry(text: str) -> str:

@@ -2,6 +2,8 @@
 
 import csv
 import json
+import re
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -41,11 +43,13 @@ def test_every_class_has_a_name_in_both_languages():
     assert class_name("industry", "XX", "zh") == ""
 
 
-def test_every_division_has_an_english_name():
+def test_every_industry_has_an_english_name_that_is_its_own_beside_its_siblings():
     with translation.override("en"):
-        names = [class_name("industry", code) for code in industries() if len(code) <= 3]
-    assert len(names) == 117
-    assert all(name.isascii() for name in names)
+        names = {code: class_name("industry", code) for code in industries()}
+    assert len(names) == 1971
+    assert all(names.values()) and not re.search("[\u4e00-\u9fff]", " ".join(names.values()))
+    siblings = Counter((code[:-1], name) for code, name in names.items() if len(code) > 3)
+    assert not [who for who, count in siblings.items() if count > 1]
 
 
 def test_no_industry_stands_twice_and_each_has_its_parent():
