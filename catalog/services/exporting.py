@@ -172,6 +172,16 @@ def csv_blocks(lines: Iterable[Line]) -> Iterator[bytes]:
         yield buffer.getvalue().encode()
 
 
+def in_language(lines: Iterator[Line], language: str) -> Iterator[Line]:
+    """Yield lines that are made while the answer is on its way, in the reader's language."""
+    while True:
+        with override(language):
+            line = next(lines, None)
+        if line is None:
+            return
+        yield line
+
+
 def _plain(value: Any) -> Any:
     return value.isoformat() if hasattr(value, "isoformat") else guarded(value)
 

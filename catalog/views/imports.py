@@ -14,7 +14,7 @@ from django.core.paginator import Page, Paginator
 from django.db.models import Case, Q, When
 from django.http import FileResponse, Http404, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
-from django.utils.translation import get_language, override
+from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
@@ -286,7 +286,7 @@ def import_report(request: UserRequest, pk: int, file_format: str) -> HttpRespon
         return str(model(pk=listing, created_at=found).number) if found else ""
 
     language = get_language() or settings.LANGUAGE_CODE
-    lines = _in_language(exporting.report_lines(job, number_of), language)
+    lines = exporting.in_language(exporting.report_lines(job, number_of), language)
     name = f"keqiao-import-{job.pk}.{file_format}"
     if file_format == "csv":
         stream = StreamingHttpResponse(
@@ -295,13 +295,3 @@ def import_report(request: UserRequest, pk: int, file_format: str) -> HttpRespon
         return _as_download(stream, name)
     file = exporting.xlsx_file(lines, exporting.REPORT_WIDTHS, _("Report"))
     return _as_download(FileResponse(file, content_type=exporting.mime("xlsx")), name)
-
-
-def _in_language(lines: Any, language: str) -> Any:
-    """Yield lines that are made while the answer is on its way, in the reader's language."""
-    while True:
-        with override(language):
-            line = next(lines, None)
-        if line is None:
-            return
-        yield line

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterator
 
 from django.conf import settings
 from django.core.paginator import Paginator
 from django.http import Http404, HttpResponseBase, StreamingHttpResponse
 from django.shortcuts import render
 from django.utils import timezone
+from django.utils.translation import get_language
 from django.views.decorators.http import require_safe
 
 from accounts.http import UserRequest
 from accounts.models import AccessEvent
 from accounts.trace import record_access
 from accounts.views.limits import refuse, too_often
-from catalog.services.exporting import Line, csv_blocks, mime
+from catalog.services.exporting import Line, csv_blocks, in_language, mime
 from matchmaking.services.insights import Scope
 from matchmaking.services.insights.lists import LazyList, find
 from matchmaking.services.insights.overview import insights
@@ -36,8 +37,8 @@ def insight_rows(request: UserRequest, rows: str) -> HttpResponseBase:
     if request.GET.get("format") == "csv":
         if _asks_too_often(request):
             return refuse(request)
-        listed = LazyList(found, scope)[: settings.TRACE_EXPORT_MAX_ROWS]
-        return _file(request, rows, scope, lines_of(listed))
+        lines = lines_of(LazyList(found, scope).in_blocks(settings.TRACE_EXPORT_MAX_ROWS))
+        return _file(request, rows, scope, lines)
     page = Paginator(LazyList(found, scope), PAGE_SIZE).get_page(request.GET.get("page"))
     listed = list(page)
     context = {
@@ -69,7 +70,7 @@ def _asks_too_often(request: UserRequest) -> bool:
     return too_often(request, "export", visitor=allowed, person=allowed)
 
 
-def _file(request: UserRequest, name: str, scope: Scope, lines: Iterable[Line]) -> HttpResponseBase:
+def _file(request: UserRequest, name: str, scope: Scope, lines: Iterator[Line]) -> HttpResponseBase:
     """Answer with a file, which leaves its row in the trace."""
     record_access(
         actor=request.user,
@@ -77,7 +78,8 @@ def _file(request: UserRequest, name: str, scope: Scope, lines: Iterable[Line]) 
         subject=AccessEvent.Subject.FIGURES,
         note=f"{name}?{scope.query()}",
     )
-    response = StreamingHttpResponse(csv_blocks(lines), content_type=mime("csv"))
+    spoken = in_language(lines, get_language() or settings.LANGUAGE_CODE)
+    response = StreamingHttpResponse(csv_blocks(spoken), content_type=mime("csv"))
     file_name = f"keqiao-{name}-{timezone.localdate():%Y%m%d}.csv"
     response["Content-Disposition"] = f'attachment; filename="{file_name}"'
     response["X-Content-Type-Options"] = "nosniff"

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from django.urls import reverse
@@ -34,6 +35,7 @@ from matchmaking.services.insights.supply import rows as pair_rows
 
 # A key is the end of an address; ours are shorter.
 LONGEST_KEY = 80
+_BLOCK = 500
 
 
 @dataclass(frozen=True)
@@ -105,6 +107,13 @@ class LazyList(Sequence[Row]):
         if self._count is None:
             self._count = self.rows.count(self.scope)
         return self._count
+
+    def in_blocks(self, limit: int) -> Iterator[Row]:
+        """Yield at most `limit` rows, for a file: which they are is asked once, and what is said of
+        them in blocks."""
+        lines = iter(self.rows.page(self.scope, 0, limit))
+        while block := list(islice(lines, _BLOCK)):
+            yield from told(block)
 
     def __getitem__(self, wanted: Any) -> Any:
         if not isinstance(wanted, slice):

@@ -98,7 +98,8 @@ demands AS (
 )
 
 # Columns: id, industry, region, posted_at, published_at, answered_at, introduced_at, live,
-# in_posted, in_published, over, in_time, answer_days, meeting_days, matched, approved, signed, budget.
+# in_posted, in_published, over, in_time, answer_days, meeting_days, matched, approved, signed,
+# budget.
 DEMANDS = f"WITH {CALENDAR}, {_DEMAND_STEPS} SELECT * FROM demands"
 
 # --- Clocks ---------------------------------------------------------------------------------------
