@@ -262,3 +262,19 @@ def test_the_dashboard_and_the_work_list_lead_to_each_other(operator):
     assert reverse("ops_home") in [url for url, _words in see(operator).links]
     work = Seen(operator.get(reverse("ops_home")).content.decode())
     assert reverse("dashboard") in [url for url, _words in work.links]
+
+
+def test_the_largest_loss_is_told_in_words_with_its_reasons(operator):
+    add_demands(1)
+    for _number in range(2):
+        make_match(demand=make_demand(), status=MatchStatus.IN_REVIEW)
+    cache.clear()
+
+    html = operator.get(URL).content.decode()
+    foot = html[html.index("流失最多的一步") :]
+    foot = foot[: foot.index("</footer>")]
+
+    assert "2 项需求没有走到“经理人通过”" in foot
+    assert re.search(
+        r'主要原因：[^<]+<a href="/dashboard/rows/lost-approved-', " ".join(foot.split())
+    )
