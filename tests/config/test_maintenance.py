@@ -39,6 +39,7 @@ def test_every_page_says_that_the_site_is_closed(client, address):
     assert response["Retry-After"] == str(RETRY_SECONDS)
     assert response["Cache-Control"] == "no-store"
     assert "系统维护中" in response.content.decode()
+    assert "default-src 'none'" in response["Content-Security-Policy"]
     assert not response.cookies
 
 
