@@ -383,7 +383,9 @@ class _Title(template.Node):
 
     def render(self, context: Context) -> SafeString:
         text = " ".join(self.nodelist.render(context).split())
-        return format_html("<title{}>{}</title>", lang_of(unescape(text)), mark_safe(text))
+        # What the page is about stands first; the site's own name follows in the page's language.
+        subject = unescape(text).partition(" · ")[0]
+        return format_html("<title{}>{}</title>", lang_of(subject), mark_safe(text))
 
 
 @register.tag

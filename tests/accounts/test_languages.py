@@ -43,6 +43,11 @@ def test_a_text_is_told_by_its_script(text, language):
         ),
         ("en", "淬硬层深度 2.5 mm", '<span lang="zh-Hans">淬硬层深度</span> 2.5 mm'),
         ("en", "D-2026-0001", "D-2026-0001"),
+        (
+            "zh-hans",
+            "“Burner for melting furnaces”有 2 项匹配",
+            '“<span lang="en">Burner for melting furnaces</span>”有 2 项匹配',
+        ),
     ],
 )
 def test_what_is_said_in_another_language_is_marked(page, text, html):
@@ -101,3 +106,4 @@ def test_a_title_says_the_language_of_what_it_names():
         assert shown(source, text="Demands") == "<title>Demands · KeQiao</title>"
     with translation.override("zh-hans"):
         assert shown(source, text="轴承") == "<title>轴承 · KeQiao</title>"
+        assert shown(source, text="Low-NOx burner · 需求").startswith('<title lang="en">')
