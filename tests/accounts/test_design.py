@@ -119,6 +119,14 @@ def test_a_page_head_leaves_out_what_is_empty():
             draw(wrong)
 
 
+def test_one_tab_is_the_present_one():
+    links = "{% for key in keys %}{% tab '#' key 0 key=key here=here %}{% endfor %}"
+    drawn = draw("{% tabs 'State' %}" + links + "{% endtabs %}", keys=["", "late"], here="late")
+    assert drawn.count("aria-current") == 1 and 'aria-current="page">late' in drawn
+    assert 'aria-label="State"' in drawn
+    assert 'aria-current="page"' in draw("{% tab '#' 'All' current=True %}")
+
+
 def test_a_filter_that_is_set_can_be_taken_out_alone():
     bar = (
         "{% filterbar '/list/' %}{% filter_select 'kind' 'Kind' kinds chosen 'Any' %}"
