@@ -6,6 +6,7 @@ from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect
+from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
@@ -17,6 +18,7 @@ from accounts.models import Evidence
 from accounts.permissions import is_operator
 from accounts.services import Refused
 from accounts.views.serving import private_file
+from accounts.views.sure import asked
 
 
 def _get_file(request: UserRequest, pk: int, evidence: int) -> Evidence:
@@ -50,6 +52,16 @@ def manager_file_remove(request: UserRequest, pk: int, evidence: int) -> HttpRes
     found = _get_file(request, pk, evidence)
     if found.added_by_id != request.user.pk:
         raise PermissionDenied(_("Only the technology manager does this."))
+    page = asked(
+        request,
+        title=_("Remove “%(title)s”?") % {"title": found.name},
+        told=_("The file is deleted. This cannot be undone; you can upload it again."),
+        act=_("Remove the file"),
+        keep=_("Keep the file"),
+        back=reverse("manager_own"),
+    )
+    if page is not None:
+        return page
     try:
         remove_certificate_file(evidence=found, actor=request.user)
     except Refused as exc:

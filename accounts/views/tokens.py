@@ -8,6 +8,7 @@ from allauth.account.decorators import reauthentication_required
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
@@ -17,6 +18,7 @@ from accounts.http import UserRequest
 from accounts.models import ApiToken
 from accounts.services import Refused
 from accounts.tokens import TOKENS_AT_MOST, create_token, revoke_token
+from accounts.views.sure import asked
 
 
 # A page left open must not be enough to make a key that lasts a year.
@@ -59,6 +61,19 @@ def settings_tokens(request: UserRequest) -> HttpResponse:
 def token_revoke(request: UserRequest, token: uuid.UUID) -> HttpResponse:
     """End a token of one's own at once."""
     found = get_object_or_404(ApiToken, user=request.user, public_id=token)
+    page = asked(
+        request,
+        title=_("Revoke “%(name)s”?") % {"name": found.name},
+        told=_(
+            "Programs that use it are refused at once. This cannot be undone; you can make a new "
+            "one."
+        ),
+        act=_("Revoke the token"),
+        keep=_("Keep the token"),
+        back=reverse("settings_tokens"),
+    )
+    if page is not None:
+        return page
     revoke_token(token=found)
     messages.success(
         request,

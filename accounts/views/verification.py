@@ -8,6 +8,7 @@ from django.core.exceptions import PermissionDenied, ValidationError
 from django.forms import Form
 from django.http import HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
@@ -26,6 +27,7 @@ from accounts.verification import (
     remove_evidence,
 )
 from accounts.views.serving import private_file
+from accounts.views.sure import asked
 
 
 def _get_own(request: UserRequest, pk: int) -> Organization:
@@ -137,6 +139,16 @@ def evidence_remove(request: UserRequest, pk: int, evidence: int) -> HttpRespons
     organization = _get_own(request, pk)
     _only_owners(request, organization)
     found = _get_evidence(organization, evidence)
+    page = asked(
+        request,
+        title=_("Remove “%(title)s”?") % {"title": found.name},
+        told=_("The file is deleted. This cannot be undone; you can upload it again."),
+        act=_("Remove the file"),
+        keep=_("Keep the file"),
+        back=reverse("organization_verification", args=[pk]),
+    )
+    if page is not None:
+        return page
     try:
         remove_evidence(evidence=found, actor=request.user)
     except Refused as exc:

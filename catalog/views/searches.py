@@ -10,6 +10,7 @@ from django.contrib.auth.decorators import login_not_required
 from django.core.exceptions import ValidationError
 from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import pgettext
 from django.views.decorators.cache import never_cache
@@ -17,6 +18,7 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from accounts.http import PageRequest, UserRequest
+from accounts.views.sure import asked
 from accounts.views.unsubscribing import Ending, end_mails, limited
 from catalog.facets import Filters
 from catalog.links import read_unsubscribe
@@ -123,6 +125,19 @@ def saved_search_open(request: UserRequest, pk: int) -> HttpResponse:
 @require_POST
 def saved_search_delete(request: UserRequest, pk: int) -> HttpResponse:
     search = _get_search(request, pk)
+    page = asked(
+        request,
+        title=_("Delete “%(name)s”?") % {"name": search.name},
+        told=_(
+            "You are no longer told what is new in it. This cannot be undone; you can save it "
+            "again."
+        ),
+        act=_("Delete the search"),
+        keep=_("Keep the search"),
+        back=reverse("saved_searches"),
+    )
+    if page is not None:
+        return page
     search.delete()
     messages.success(request, _("“%(name)s” is deleted.") % {"name": search.name})
     return redirect("saved_searches")

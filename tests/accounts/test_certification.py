@@ -238,9 +238,9 @@ def test_a_file_that_was_certified_by_stays(operator):
     profile = applicant()
     file, other = add_file(profile), add_file(profile, make_pdf("other"))
     client = client_of(profile.user)
-    client.post(reverse("manager_file_remove", args=[profile.pk, other.pk]))
+    client.post(reverse("manager_file_remove", args=[profile.pk, other.pk]), {"sure": "1"})
     certify(profile, operator)
-    client.post(reverse("manager_file_remove", args=[profile.pk, file.pk]))
+    client.post(reverse("manager_file_remove", args=[profile.pk, file.pk]), {"sure": "1"})
     file.refresh_from_db()
     other.refresh_from_db()
     assert (file.removed_at, other.removed_at is not None) == (None, True)
@@ -351,7 +351,7 @@ def test_a_file_of_a_withdrawn_or_refused_renewal_can_be_handed_in_again(operato
     assert address not in client.get(reverse("manager_own")).content.decode()
     certification.refuse_renewal(renewal=renewal, actor=operator, reason="印章看不清")
     assert address in client.get(reverse("manager_own")).content.decode()
-    client.post(address)
+    client.post(address, {"sure": "1"})
     assert not profile.evidence.present().exists()
 
     renewal = ask(profile, data)
@@ -359,7 +359,7 @@ def test_a_file_of_a_withdrawn_or_refused_renewal_can_be_handed_in_again(operato
     [file] = profile.evidence.present()
     address = reverse("manager_file_remove", args=[profile.pk, file.pk])
     assert address not in client.get(reverse("manager_own")).content.decode()
-    client.post(address)
+    client.post(address, {"sure": "1"})
     assert profile.evidence.present().exists()
 
 

@@ -107,7 +107,9 @@ def test_a_revoked_token_is_refused_at_once(client, person):
     program = Program(person)
     assert program.get("me/").status_code == 200
 
-    client.post(f"{PAGE}{ApiToken.objects.get().public_id}/revoke/")
+    address = f"{PAGE}{ApiToken.objects.get().public_id}/revoke/"
+    assert "不能恢复" in client.post(address).content.decode() and ApiToken.objects.exists()
+    client.post(address, {"sure": "1"})
 
     answer = program.get("me/")
     assert (answer.status_code, answer.json()["code"]) == (401, "authentication_failed")

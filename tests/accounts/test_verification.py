@@ -258,8 +258,10 @@ def test_removing_evidence_deletes_the_file_and_keeps_the_row(
     evidence = add(waiting, actor=owner)
     url = at(waiting, "evidence_remove", evidence.pk)
 
+    assert "不能恢复" in client_of(owner).post(url).content.decode()
+    assert list(names_in("evidence"))
     with django_capture_on_commit_callbacks(execute=True):
-        assert client_of(owner).post(url).status_code == 302
+        assert client_of(owner).post(url, {"sure": "1"}).status_code == 302
 
     evidence.refresh_from_db()
     assert evidence.removed_by == owner and not list(names_in("evidence"))

@@ -187,6 +187,8 @@ def test_a_search_is_renamed_its_alert_changed_and_deleted(client, reader):
     assert (search.name, search.alert, search.mail_on) == ("新名字", "off", None)
     assert client.get(reverse("saved_search_delete", args=[search.pk])).status_code == 405
     client.post(reverse("saved_search_delete", args=[search.pk]))
+    assert type(search).objects.filter(pk=search.pk).exists()  # it asks first
+    client.post(reverse("saved_search_delete", args=[search.pk]), {"sure": "1"})
     assert not SavedSearch.objects.exists()
 
 
