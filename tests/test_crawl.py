@@ -30,6 +30,8 @@ def crawl(user: User | None, language: str, *starts: str) -> Crawl:
 def world(monkeypatch, settings) -> World:
     monkeypatch.setattr("matchmaking.retrieval.searching.Question", Unanswered)
     settings.SEARCHES_PER_MINUTE = settings.EXPORTS_PER_MINUTE = 100_000
+    # Half a second each; tests/matchmaking/test_reports.py makes some.
+    monkeypatch.setattr("accounts.paper.pdf", lambda html, *, address: b"%PDF-")
     return make_world()
 
 
