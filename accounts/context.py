@@ -51,6 +51,8 @@ class Navigation:
     role: str = ""
     # The number beside the bell; more than 99 are "99+".
     unread: str = ""
+    # The list that this person would look through: what others have.
+    search: str = ""
     # The other roles of this person, to switch to.
     others: list[Role] = field(default_factory=list)
 
@@ -228,7 +230,9 @@ def _navigation(request: HttpRequest) -> Navigation:
     place = place_of(request)
     unread = _bell(unread_count(place.user))
     if place.role is None:
-        return Navigation(links=_links(NEWCOMER, {}, here), unread=unread)
+        return Navigation(
+            links=_links(NEWCOMER, {}, here), unread=unread, search=reverse("achievement_list")
+        )
 
     entries: tuple[Entry, ...]
     title: StrOrPromise
@@ -245,6 +249,7 @@ def _navigation(request: HttpRequest) -> Navigation:
         title=title,
         role=place.role,
         unread=unread,
+        search=reverse("achievement_list" if "demand" in place.brings else "demand_list"),
         others=place.others,
     )
 

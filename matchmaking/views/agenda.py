@@ -63,7 +63,7 @@ from matchmaking.workflow import MatchStatus, Side
 
 # Rows that one source gives; of all of them together the page shows so many, and so many of what
 # others have to do.
-PER_SOURCE, MOST, MOST_OTHERS = 8, 14, 6
+PER_SOURCE, MOST, MOST_OTHERS = 8, 10, 5
 # Nobody remembers what came of an introduction that long ago.
 FEEDBACK_FOR = dt.timedelta(days=180)
 
