@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Callable
 from typing import NamedTuple
 
 from django.utils import timezone
 
 from accounts.inbox import Notification
-from accounts.models import Organization, User
+from accounts.models import Membership, Organization, User
 from accounts.notices import notify
-from catalog.models import Achievement, Demand
+from catalog.models import Achievement, Demand, ImportJob, SavedSearch
 from catalog.workflow import ListingStatus
-from matchmaking.models import Match
+from matchmaking.models import AssignmentPlan, Match
 from matchmaking.workflow import MatchStatus, ReviewStatus
 from tests.factories import (
     make_achievement,
@@ -46,6 +47,12 @@ class World(NamedTuple):
     offered: Match
     taken_on: Match
     applicant: User
+    rejected: Match
+    questioned: Match
+    colleague: Membership
+    search: SavedSearch
+    job: ImportJob
+    plan: AssignmentPlan
 
 
 def make_world() -> World:
@@ -64,13 +71,22 @@ def make_world() -> World:
     )
     make_review(match=taken_on, manager=manager, status=ReviewStatus.ACCEPTED)
     make_ranker_version(is_active=True)
+    questioned = make_match(
+        demand=demand, achievement=make_achievement(owner=other), status=MatchStatus.IN_REVIEW
+    )
+    make_review(match=questioned, manager=manager, status=ReviewStatus.ACCEPTED).inquiries.create(
+        side="demand",
+        questions=[{"field": "trl", "name": "成熟度", "text": "可以低一级吗？"}],
+        due_on=timezone.localdate() + dt.timedelta(days=5),
+    )
+    operator = make_operator()
     reviewed = {"demand": demand, "manager": manager}
     world = World(
         enterprise=enterprise,
         owner=owner,
         professor=professor,
         manager=manager,
-        operator=make_operator(),
+        operator=operator,
         newcomer=make_user(),
         demand=demand,
         achievement=achievement,
@@ -89,6 +105,18 @@ def make_world() -> World:
         ),
         taken_on=taken_on,
         applicant=applicant,
+        rejected=make_match(
+            **reviewed,
+            achievement=make_achievement(owner=university),
+            status=MatchStatus.REJECTED,
+        ),
+        questioned=questioned,
+        colleague=make_member(enterprise, role="viewer").memberships.get(),
+        search=owner.saved_searches.create(kind="achievement", name="淬火", query="industry=C34"),
+        job=ImportJob.objects.create(
+            organization=enterprise, kind="demand", file="gone", size=1, state="checked", new=1
+        ),
+        plan=AssignmentPlan.objects.create(scope="assigned", asked_by=operator),
     )
     _tell(world)
     return world

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from playwright.sync_api import (
 )
 
 from accounts.models import User
+from tests.browser.looking import SCREENSHOTS
 
 CHROMIUM = Path(os.environ.get("CHROMIUM", "/usr/bin/chromium"))
 HOW_TO_INSTALL = (
@@ -55,6 +57,13 @@ def browser() -> Iterator[Browser]:
             )
             yield chromium
             chromium.close()
+
+
+@pytest.fixture(scope="package")
+def screenshots() -> None:
+    """Empty the folder that the walks keep their pictures in."""
+    shutil.rmtree(SCREENSHOTS, ignore_errors=True)
+    SCREENSHOTS.mkdir(parents=True)
 
 
 class Faults(list[str]):

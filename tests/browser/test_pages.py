@@ -2,54 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page
+from django.urls import resolve, reverse_lazy
 
+from tests.browser.looking import AXE, examine, examine_menu
+from tests.test_access import TABLE
 from tests.world import World, make_world, of
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.xdist_group("browser")]
-
-AXE = Path(__file__).resolve().parents[2] / "node_modules" / "axe-core" / "axe.min.js"
-RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
-WIDE, NARROW = 1440, 390
-
-# Returns what is wrong with the page as it stands, one line each.
-EXAMINE = """
-async ([rules, part]) => {
-  const faults = [];
-  const root = document.documentElement;
-  if (root.scrollWidth > root.clientWidth) {
-    const wide = Array.from(document.querySelectorAll("body *")).filter(
-      (one) => one.getBoundingClientRect().right > root.clientWidth + 1);
-    faults.push("wider than the window by " + (root.scrollWidth - root.clientWidth) + " px: "
-      + wide.slice(0, 3).map((one) => one.outerHTML.slice(0, 120)).join(" | "));
-  }
-  const headings = document.querySelectorAll("h1").length;
-  if (headings !== 1) faults.push(headings + " headings of level 1");
-  const ids = Array.from(document.querySelectorAll("[id]"), (one) => one.id);
-  const twice = ids.filter((id, place) => ids.indexOf(id) !== place);
-  if (twice.length) faults.push("ids given twice: " + twice.join(", "));
-  if (!rules.length) return faults;
-  const found = await axe.run(part, {
-    runOnly: { type: "tag", values: rules }, resultTypes: ["violations"], preload: false,
-  });
-  for (const violation of found.violations) {
-    for (const node of violation.nodes) {
-      faults.push(violation.id + ": " + node.html.slice(0, 160) + " (" +
-        node.failureSummary.split("\\n").slice(1).join(" ").trim().slice(0, 200) + ")");
-    }
-  }
-  return faults;
-}
-"""
-# Filters and long texts; the menu covers what is below it, and is looked at alone.
-UNFOLD = "document.querySelectorAll('main details').forEach((one) => { one.open = true; })"
-MENU = "details.kq-menu:visible > summary"
 
 
 @pytest.fixture
@@ -65,7 +30,7 @@ class Visited:
     press: str = ""
 
     def at(self, world: World) -> str:
-        return self.path if isinstance(self.path, str) else self.path(world)
+        return self.path(world) if callable(self.path) else str(self.path)
 
 
 PAGES: dict[str, tuple[Visited, ...]] = {
@@ -80,6 +45,11 @@ PAGES: dict[str, tuple[Visited, ...]] = {
         Visited("/account/login/"),
         Visited("/account/signup/"),
         Visited("/account/password/reset/"),
+        Visited("/welcome/"),
+        Visited("/results/"),
+        Visited(reverse_lazy("help_how")),
+        Visited(reverse_lazy("help_people")),
+        Visited(reverse_lazy("api_docs")),
         Visited("/help/matching/"),
         Visited("/help/visibility/"),
         Visited("/help/figures/"),
@@ -114,22 +84,37 @@ PAGES: dict[str, tuple[Visited, ...]] = {
         Visited(of("demand", "withdraw/")),
         Visited(of("demand", "close/")),
         Visited(of("demand", "confirm/")),
+        Visited(of("demand", "files/")),
+        Visited(of("demand", "revisions/")),
+        Visited(of("demand", "report/")),
         Visited(of("demand", "matches/")),
         Visited(of("demand", "matches/?tab=introduced")),
         Visited(of("draft")),
         Visited(of("asked")),
         Visited(of("asked", "consent/")),
         Visited(of("introduced")),
+        Visited(of("introduced", "feedback/")),
+        Visited(of("introduced", "brief/")),
+        Visited(of("rejected", "appeal/")),
+        Visited(of("questioned", "questions/")),
+        Visited("/my/searches/"),
+        Visited(lambda world: f"/my/searches/{world.search.pk}/"),
+        Visited(lambda world: f"/my/imports/{world.job.pk}/"),
+        Visited("/settings/tokens/"),
         Visited("/notifications/"),
         Visited("/notifications/?group=info"),
         Visited("/settings/notifications/"),
         Visited("/org/"),
         Visited(lambda world: f"/org/{world.enterprise.pk}/edit/"),
         Visited(lambda world: f"/org/{world.enterprise.pk}/members/"),
+        Visited(lambda world: f"/org/{world.enterprise.pk}/members/{world.colleague.pk}/remove/"),
+        Visited(lambda world: f"/org/{world.enterprise.pk}/verification/"),
+        Visited(lambda world: f"/org/{world.enterprise.pk}/code/"),
     ),
     "professor": (
         Visited("/my/achievements/"),
         Visited("/achievements/new/all/"),
+        Visited("/my/imports/new/"),
         Visited(of("achievement", "matches/")),
         Visited(of("introduced")),
     ),
@@ -143,6 +128,7 @@ PAGES: dict[str, tuple[Visited, ...]] = {
         Visited(of("offered", "review/")),
         Visited(of("taken_on", "review/")),
         Visited(of("taken_on", "conflict/")),
+        Visited(of("taken_on", "ask/")),
         Visited(of("taken_on", "refer/")),
         Visited(of("introduced")),
         Visited("/notifications/"),
@@ -160,6 +146,17 @@ PAGES: dict[str, tuple[Visited, ...]] = {
         Visited("/ops/managers/"),
         Visited(lambda world: f"/ops/managers/{world.applicant.manager_profile.pk}/"),
         Visited("/ops/listings/"),
+        Visited("/dashboard/"),
+        Visited("/dashboard/rows/posted/"),
+        Visited("/design/"),
+        Visited("/ops/models/"),
+        Visited("/ops/reasons/"),
+        Visited("/ops/reasons/match/"),
+        Visited("/ops/reasons/match/off_topic/"),
+        Visited("/ops/assignments/plan/"),
+        Visited(lambda world: f"/ops/assignments/plan/{world.plan.pk}/"),
+        Visited(lambda world: f"/ops/matches/{world.rejected.number}/reopen/"),
+        Visited(of("demand", "suspend/")),
         Visited("/ops/unmet/"),
         Visited("/ops/assignments/"),
         Visited(lambda world: f"/ops/assignments/{world.offered.number}/"),
@@ -171,24 +168,31 @@ PAGES: dict[str, tuple[Visited, ...]] = {
 }
 
 
-def examine(page: Page, language: str) -> list[str]:
-    """Look at a page wide, then narrow with everything unfolded.
-
-    The rules are the same in both languages, and slow: in English they are asked once a page.
-    """
-    faults = []
-    for width, rules in ((WIDE, RULES if language == "zh-hans" else []), (NARROW, RULES)):
-        page.set_viewport_size({"width": width, "height": 900})
-        if width == NARROW:
-            page.evaluate(UNFOLD)
-        faults += [f"{width} px: {fault}" for fault in page.evaluate(EXAMINE, [rules, "body"])]
-    return faults
+# What answers with a file, a fragment or data; and pages whose form is that of another's.
+NO_PAGE = re.compile(
+    r"^api_(?!docs)|export|download|_pdf$|_template$|_report$(?<!demand_report)|^robots|^sitemap"
+    r"|^attachment|^manager_file|^insight_table|^class_search|_resume$|_file_remove$"
+)
 
 
-def examine_menu(page: Page) -> list[str]:
-    """Look at the narrow page's menu, which holds what the wide page's top bar does."""
-    page.locator(MENU).click()
-    return [f"menu: {fault}" for fault in page.evaluate(EXAMINE, [RULES, ".kq-head"])]
+def test_every_page_of_the_site_is_looked_at(world: World) -> None:
+    """Demands and achievements share their pages: one of the two is enough."""
+
+    def alike(names: set[str]) -> set[str]:
+        return {name.replace("achievement", "demand") for name in names}
+
+    there = {
+        name
+        for (name, _about), (read, _write) in TABLE.items()
+        if "2" in read and not NO_PAGE.search(name)
+    }
+    looked = {
+        resolve(visited.at(world).partition("?")[0]).view_name
+        for pages in PAGES.values()
+        for visited in pages
+        if visited.status != 404
+    }
+    assert alike(there) - alike(looked) == set()
 
 
 @pytest.mark.parametrize("language", ["zh-hans", "en"])
