@@ -41,6 +41,8 @@ class Series:
     end: str = ""
     # Lines: dashed. Bars: the whole that the solid bar before it is a part of, drawn hollow.
     secondary: bool = False
+    # Where each value leads to in the table: the rows behind it, "" where there are none.
+    urls: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -70,9 +72,8 @@ class Chart:
     promise: Promise | None = None
     # What the table says where there is no value.
     nothing: str = "–"
-    # What heads the labels in the table, and where a label leads to (the rows behind it).
+    # What heads the labels in the table.
     over: str = ""
-    urls: tuple[str, ...] = ()
 
     @property
     def top(self) -> int:
@@ -118,11 +119,16 @@ class Chart:
             "step": self.step,
         }
 
-    def rows(self) -> Iterator[tuple[str, str, list[str]]]:
-        """Yield label, address ("" for none) and written values of each row of the table."""
+    def rows(self) -> Iterator[tuple[str, list[tuple[str, str]]]]:
+        """Yield the label of each row of the table, and each value as written, with its address."""
         for place, label in enumerate(self.labels):
-            url = self.urls[place] if self.urls else ""
-            yield label, url, [self.say(one.values[place]) for one in self.series]
+            yield (
+                label,
+                [
+                    (self.say(one.values[place]), one.urls[place] if one.urls else "")
+                    for one in self.series
+                ],
+            )
 
     def say(self, value: Number) -> str:
         """Write a value with its unit, or what stands for none."""

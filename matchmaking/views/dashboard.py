@@ -296,12 +296,14 @@ class WeekCharts:
                     _("Median"),
                     tuple(_rounded(week.median) for week in self.weeks),
                     end=_("half"),
+                    urls=self._urls("week"),
                 ),
                 Series(
                     _("Nine of ten within"),
                     tuple(_rounded(week.p90) for week in self.weeks),
                     end=_("nine of ten"),
                     secondary=True,
+                    urls=self._urls("week"),
                 ),
             ),
             unit=_("{value} days"),
@@ -322,13 +324,18 @@ class WeekCharts:
             summary=_("%(answered)d of %(posted)d demands have an answer.")
             % {"answered": answered, "posted": posted},
             series=(
-                Series(_("Answered"), tuple(_number(week.answered) for week in self.weeks)),
+                Series(
+                    _("Answered"),
+                    tuple(_number(week.answered) for week in self.weeks),
+                    urls=self._urls("week"),
+                ),
                 Series(
                     _("Published"),
                     tuple(
                         None if week.answered.hidden else week.answered.of for week in self.weeks
                     ),
                     secondary=True,
+                    urls=self._urls("week-all"),
                 ),
             ),
             nothing=HIDDEN,
@@ -338,15 +345,28 @@ class WeekCharts:
         return Chart(
             period=span(self.scope),
             labels=tuple(day(week.start) for week in self.weeks),
-            urls=tuple(
-                f"{reverse('insight_rows', args=[week.answered.rows])}?{self.scope.query()}"
-                if self.linked and week.answered.n
-                else ""
-                for week in self.weeks
-            ),
             over=_("Week from"),
             **parts,
         )
+
+    def _urls(self, rows: str) -> tuple[str, ...]:
+        """Return the addresses of the demands of each week; `rows`: answered ones, or all."""
+        if not self.linked:
+            return ()
+        counts = [
+            week.answered.n if rows == "week" else week.answered.of or 0 for week in self.weeks
+        ]
+        return tuple(
+            rows_of(self.scope, Figure(n, None, f"{rows}-{week.start:%Y%m%d}"))
+            for week, n in zip(self.weeks, counts, strict=True)
+        )
+
+
+def rows_of(scope: Scope, figure: Figure) -> str:
+    """Return the address of the rows that a figure counts, "" where there are none."""
+    if not figure.n or not figure.rows:
+        return ""
+    return f"{reverse('insight_rows', args=[figure.rows])}?{scope.query()}"
 
 
 def _number(figure: Figure) -> Number:
@@ -370,14 +390,19 @@ def outcome_chart(scope: Scope, outcomes: Sequence[Outcome]) -> Chart | None:
         },
         labels=tuple(one.place.label for one in outcomes),
         series=(
-            Series(_("Both sides agreed"), tuple(one.agreed.n for one in outcomes)),
-            Series(_("Demands"), tuple(one.demands.n for one in outcomes), secondary=True),
+            Series(
+                _("Both sides agreed"),
+                tuple(one.agreed.n for one in outcomes),
+                urls=tuple(rows_of(scope, one.agreed) for one in outcomes),
+            ),
+            Series(
+                _("Demands"),
+                tuple(one.demands.n for one in outcomes),
+                secondary=True,
+                urls=tuple(rows_of(scope, one.demands) for one in outcomes),
+            ),
         ),
         over=_("Province"),
-        urls=tuple(
-            f"{reverse('insight_rows', args=[one.demands.rows])}?{scope.query()}"
-            for one in outcomes
-        ),
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from dataclasses import dataclass
 
 from django.conf import settings
@@ -10,7 +11,8 @@ from django.utils.translation import gettext as _
 
 from accounts.services import VERIFY_WITHIN
 from matchmaking.figures import PROMISED_DAYS
-from matchmaking.services.insights.rows import COHORT, DEMAND_ROWS, Figure, Selected, count_of
+from matchmaking.services.insights.cohort import Cohort, cohort
+from matchmaking.services.insights.rows import COHORT, Figure, Selected, count_of
 from matchmaking.services.insights.scope import Scope
 from matchmaking.services.insights.sources import CLOCKS, DEMANDS
 from matchmaking.services.insights.sql import (
@@ -126,16 +128,11 @@ def decided_in_two_days(scope: Scope, counts: Counts | None = None) -> Figure:
     return Figure(in_time, counted, "quick-in-time")
 
 
-def first_introduction(scope: Scope) -> Meeting:
-    """Return how long the first introduction took, over the demands of the headline; one query."""
-    met = DEMAND_ROWS["answer-agreed"]
-    query = f"""
-        SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY meeting_days) FILTER (WHERE {met}),
-            {count_of({"n": met, "of": COHORT})}
-        FROM ({DEMANDS}) source
-    """
-    median, n, of = fetch(query, parameters(scope))[0]
-    return Meeting(median, Figure(n, of, "answer-agreed"))
+def first_introduction(scope: Scope, of: Cohort | None = None) -> Meeting:
+    """Return how long the first introduction took, over the demands of the headline."""
+    demands = cohort(scope) if of is None else of
+    n, whole = demands.counts["answer-agreed"], demands.counts["answer-all"]
+    return Meeting(demands.meeting, Figure(n, whole, "answer-agreed"))
 
 
 def answer_times(scope: Scope) -> tuple[Week, ...]:
@@ -197,18 +194,23 @@ def rows(key: str) -> Selected | None:
 
 
 def _week(key: str) -> Selected | None:
+    found = re.fullmatch(r"week-(all-)?([0-9]{8})", key)
     try:
-        start = dt.datetime.strptime(key, "week-%Y%m%d").date()
+        start = dt.datetime.strptime(found[2], "%Y%m%d").date() if found else None
     except ValueError:
         return None
-    if start.weekday() or key != f"week-{start:%Y%m%d}":
+    if found is None or start is None or start.weekday():
         return None
+    where = f"{COHORT} AND date_trunc('week', {day('published_at')})::date = %(week)s"
+    if found[1]:
+        label = _("Demands published in the week of %(day)s")
+    else:
+        label = _("Demands published in the week of %(day)s that have an answer")
+        where += " AND answered_at IS NOT NULL"
     return Selected(
         DEMANDS,
-        f"{COHORT} AND answered_at IS NOT NULL"
-        f" AND date_trunc('week', {day('published_at')})::date = %(week)s",
-        _("Demands published in the week of %(day)s that have an answer")
-        % {"day": start.isoformat()},
+        where,
+        label % {"day": start.isoformat()},
         "published_at, answered_at, answer_days",
         {"week": start},
     )
