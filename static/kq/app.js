@@ -170,4 +170,20 @@
   document.addEventListener("htmx:afterRequest", function (event) {
     event.detail.target.removeAttribute("aria-busy");
   });
+
+  // What was shown as done before the server knew of it (data-soon) and then failed is sent as any
+  // other form, so that its page says what happened.
+  ["htmx:sendError", "htmx:responseError"].forEach(function (name) {
+    document.addEventListener(name, function (event) {
+      const form = event.detail.elt;
+      if (form.matches && form.matches("form[data-soon]")) form.submit();
+    });
+  });
+  // Its button is gone with the part that was swapped: go on from what is said of it.
+  document.addEventListener("htmx:afterSettle", function (event) {
+    if (event.target.id !== "main" || document.activeElement !== document.body) return;
+    const said = document.querySelector("#main .kq-note") || document.getElementById("main");
+    said.setAttribute("tabindex", "-1");
+    said.focus({ preventScroll: true });
+  });
 })();

@@ -3,11 +3,12 @@
 import re
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 
+from accounts.notices import notify
 from matchmaking.models import Feedback
 from matchmaking.workflow import MatchStatus
-from tests.factories import make_match, make_member
+from tests.factories import make_match, make_member, make_organization
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.xdist_group("browser")]
 
@@ -57,3 +58,21 @@ def test_a_pdf_says_that_it_is_being_made_and_comes_as_a_file(visit):
     assert taken.value.suggested_filename.startswith(f"keqiao-match-brief-{match.number}-")
     expect(link).not_to_have_attribute("aria-busy", "true")
     expect(page.get_by_role("button", name="打印")).to_be_visible()
+
+
+def test_notices_are_shown_as_read_before_the_server_has_answered(visit):
+    organization = make_organization()
+    reader = make_member(organization)
+    told = {"organization": organization.pk}
+    notify(kind="organization.verified", user=reader, key="1", payload=told)
+    page = visit(reader)
+    held: list[Route] = []
+    page.goto("/notifications/?group=info")
+    page.route("**/notifications/read/", lambda route: held.append(route))
+    title = page.locator(".kq-notices .unread .kq-noticetext > a")
+    expect(title).to_have_css("font-weight", "700")
+    page.get_by_role("button", name="全部标为已读").click()
+    expect(title).to_have_css("font-weight", "400")
+    held[0].continue_()
+    expect(page.locator(".kq-note").filter(has_text="已全部标为已读")).to_be_focused()
+    expect(page.locator(".kq-bell .kq-n")).to_have_count(0)
