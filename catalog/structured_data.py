@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from accounts.public_addresses import public_address
 from accounts.permissions import Tier
+from accounts.public_addresses import public_address
 from catalog.disclosure import shown
 from catalog.indicators import display
 from catalog.models import Listing
