@@ -17,7 +17,7 @@ from django.template.context import Context
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 
-from accounts.templatetags.kq import component, query_string
+from accounts.templatetags.kq import component, number, query_string
 
 register = template.Library()
 
@@ -99,9 +99,9 @@ def figure(
     With `of` the share comes first, and the two counts it was computed from beside it: a share
     without them says nothing. The share of nothing is no number. Stands in `<dl class="kq-kpis">`.
     """
-    share = round(100 * int(n) / of) if of else None
+    shown = number(n) if of is None else f"{round(100 * int(n) / of)}%" if of else "—"
     return component(
-        "figure", label=label, n=n, of=of, share=share, url=url, note=note, late=late and bool(n)
+        "figure", label=label, shown=shown, n=n, of=of, url=url, note=note, late=late and bool(n)
     )
 
 

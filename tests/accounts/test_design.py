@@ -100,7 +100,7 @@ def test_a_share_stands_with_both_its_counts():
         drawn = draw("{% figure 'In time' 203 214 '/rows/' %}")
         assert "95%" in drawn and "203 / 214" in drawn and 'href="/rows/"' in drawn
         # The share of nothing is no number.
-        drawn = draw("{% figure 'In time' 0 0 %}")
+        drawn = draw("{% figure 'In time' 0 0 '/rows/' %}")
         assert "%" not in drawn and "0 / 0" in drawn
         drawn = draw("{% figure 'Late' 0 late=True %}")
         assert "late" not in drawn  # nothing is late
