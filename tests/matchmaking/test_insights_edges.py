@@ -68,7 +68,7 @@ def test_as_many_queries_for_hundreds_of_demands_as_for_one_of_each_story(clock)
     with CaptureQueriesContext(connection) as many:
         compute(Scope.of())
 
-    assert len(few) == len(many) == 34
+    assert len(few) == len(many) == 32
 
 
 def test_figures_are_kept_for_five_minutes_by_what_is_looked_at(clock, django_assert_num_queries):

@@ -9,10 +9,9 @@ from django.utils.translation import gettext as _
 from django.utils.translation import pgettext
 
 from matchmaking.services.insights import losses
-from matchmaking.services.insights.rows import DEMAND_ROWS, STEPS, Figure, count_of
+from matchmaking.services.insights.cohort import Cohort, cohort
+from matchmaking.services.insights.rows import STEPS, Figure
 from matchmaking.services.insights.scope import Scope
-from matchmaking.services.insights.sources import DEMANDS
-from matchmaking.services.insights.sql import fetch, parameters
 
 
 @dataclass(frozen=True)
@@ -39,11 +38,10 @@ class Funnel:
     why: tuple[losses.Why, ...]
 
 
-def funnel(scope: Scope) -> Funnel:
-    """Count the funnel of a period; two queries, one where nothing was lost."""
-    conditions = {step: DEMAND_ROWS[step] for step in STEPS}
-    query = f"SELECT {count_of(conditions)} FROM ({DEMANDS}) source"
-    counts = dict(zip(STEPS, fetch(query, parameters(scope))[0], strict=True))
+def funnel(scope: Scope, of: Cohort | None = None) -> Funnel:
+    """Count the funnel of a period; one query why most were lost, and one more where the demands
+    of the scope (`of`) are not counted already."""
+    counts = (cohort(scope) if of is None else of).counts
     lost = {step: counts[before] - counts[step] for before, step in pairwise(STEPS)}
     worst = max(lost, key=lambda step: lost[step])
     if not lost[worst]:

@@ -7,12 +7,9 @@ from dataclasses import dataclass
 from django.utils.translation import gettext as _
 
 from matchmaking.services.insights.clocks import Counts, clock_counts
-from matchmaking.services.insights.rows import DEMAND_ROWS, Figure, count_of
+from matchmaking.services.insights.cohort import Cohort, cohort
+from matchmaking.services.insights.rows import Figure
 from matchmaking.services.insights.scope import Scope
-from matchmaking.services.insights.sources import DEMANDS
-from matchmaking.services.insights.sql import fetch, parameters
-
-_KEYS = ("answer-all", "answer-in-time", "answer-agreed", "answer-signed")
 
 
 @dataclass(frozen=True)
@@ -46,10 +43,15 @@ class Headline:
         return self.figure.n - self.before.n
 
 
-def headline(scope: Scope, counts: Counts | None = None) -> tuple[Headline, ...]:
-    """Count answered in time, both sides agreed, contracts, and what is late now by any clock."""
-    now, money = _cohort(scope)
-    before, _money = _cohort(scope.before())
+def headline(
+    scope: Scope, counts: Counts | None = None, of: Cohort | None = None
+) -> tuple[Headline, ...]:
+    """Count answered in time, both sides agreed, contracts, and what is late now by any clock.
+
+    `counts` and `of`: the clocks and the demands of the scope where they are counted already.
+    """
+    demands = cohort(scope) if of is None else of
+    now, before = demands.counts, cohort(scope.before()).counts
     found = clock_counts(scope) if counts is None else counts
     late = sum(late for _counted, _in_time, late, *_rest in found.values())
     labels = {
@@ -65,17 +67,9 @@ def headline(scope: Scope, counts: Counts | None = None) -> tuple[Headline, ...]
                 Figure(now[key], now["answer-all"], key),
                 # The rows of the span before are under its own address.
                 Figure(before[key], before["answer-all"], ""),
-                money if key == "answer-signed" else None,
+                demands.budgets if key == "answer-signed" else None,
             )
             for key, label in labels.items()
         ),
         Headline("late", _("Late now"), Figure(late, None, "late")),
     )
-
-
-def _cohort(scope: Scope) -> tuple[dict[str, int], int | None]:
-    conditions = {key: DEMAND_ROWS[key] for key in _KEYS}
-    budgets = f"sum(budget) FILTER (WHERE {DEMAND_ROWS['answer-signed']})"
-    query = f"SELECT {budgets}, {count_of(conditions)} FROM ({DEMANDS}) source"
-    money, *counts = fetch(query, parameters(scope))[0]
-    return dict(zip(_KEYS, counts, strict=True)), None if money is None else int(money)

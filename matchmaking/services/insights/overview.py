@@ -19,6 +19,7 @@ from matchmaking.services.insights.clocks import (
     decided_in_two_days,
     first_introduction,
 )
+from matchmaking.services.insights.cohort import cohort
 from matchmaking.services.insights.freshness import Band, freshness
 from matchmaking.services.insights.funnel import Funnel, funnel
 from matchmaking.services.insights.gaps import Gaps, gaps
@@ -58,15 +59,15 @@ def insights(scope: Scope) -> Insights:
 
 def compute(scope: Scope) -> Insights:
     """Return all figures of a scope as they are now."""
-    counts = clock_counts(scope)
+    counts, of = clock_counts(scope), cohort(scope)
     return Insights(
         scope=scope,
         as_of=timezone.now(),
-        headline=headline(scope, counts),
-        funnel=funnel(scope),
+        headline=headline(scope, counts, of),
+        funnel=funnel(scope, of),
         clocks=clocks(scope, counts),
         quick=decided_in_two_days(scope, counts),
-        meeting=first_introduction(scope),
+        meeting=first_introduction(scope, of),
         weeks=answer_times(scope),
         supply=supply(scope),
         regions=by_region(scope),
