@@ -131,7 +131,7 @@ def _ours() -> tuple[frozenset[str], frozenset[tuple[str, str]]]:
     chinese: set[tuple[str, str]] = set()
     for (_context, text), given in all_translations().items():
         forms = (given,) if isinstance(given, str) else given
-        if not any(text.strip() in form for form in forms):
+        if _WORD.search(text) and not any(text.strip() in form for form in forms):
             whole.add(_tidy(text))
         for piece in _PLACE.split(text):
             for part in re.split(r"[^A-Za-z’' \u00a0]+", piece):

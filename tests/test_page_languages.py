@@ -69,6 +69,7 @@ def test_english_on_a_chinese_page_is_found(page, text):
     [
         "<p>用 GCr15 做的 SUS304 套圈，Ra ≤ 0.8 µm</p>",
         "<p>科桥 KeQiao</p>",
+        "<b>答复</b>: <i>, </i>",
         '<p lang="en">Skip to content</p>',
         '<button lang="en">English</button>',
         "<pre>curl -H Accept this is code</pre><code>not found</code>",
