@@ -259,13 +259,13 @@ def test_the_query_count_is_the_same_for_one_row_and_for_ten(
     make_demand(owner=owner)
     client.get("/my/demands/")
     # Session, user; counts by group; rows counted, rows; may write; the bar: what is unread,
-    # memberships, profile, organizations to answer for.
+    # memberships, profile, organizations to answer for, what is on the desks.
     # nine of the list, and three for how far the search for partners is (`catalog.partners`)
-    with django_assert_num_queries(13):
+    with django_assert_num_queries(14):
         client.get("/my/demands/")
     for _n in range(9):
         make_demand(owner=owner)
-    with django_assert_num_queries(13):
+    with django_assert_num_queries(14):
         client.get("/my/demands/?status=published&sort=ends")
 
 
