@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.models import ManagerProfile, ManagerStatus, Organization, OrganizationStatus, User
 
-# Keys in use: "answers" (of an organization's side), "reviews" and "listings" (on a manager's desk),
+# Keys in use: "answers" (of a side), "reviews" and "listings" (on a manager's desk),
 # "escalated" (matches), "nobodys" (listings that nobody checks), "organizations" and "managers"
 # (for operators). Only what the reader has to act on is counted.
 # A provider gets the user and answers with few queries, the same number for any amount of rows.

@@ -39,15 +39,15 @@ def main() -> None:
         start(stack, folder)
         _fill(options.listings)
         load = os.getloadavg()[0]
-        rows, figures = [], {}
+        rows: list[tuple[Cell, ...]] = []
+        figures: dict[str, Any] = {}
         for period in ("90", "365"):
             seconds, alone, keys = _measure(period, options.runs)
             median, longest = share_of(seconds, 0.5), max(seconds)
             rows.append((period, keys, median, longest, alone))
             figures |= {f"seconds_{period}": round(median, 3), f"alone_{period}": round(alone, 3)}
     print(f"{options.listings:,} listings, load beside it before: {load:.1f}\n")
-    shown: list[tuple[Cell, ...]] = list(rows)
-    report("figures", HEAD, shown, {"listings": options.listings, **figures})
+    report("figures", HEAD, rows, {"listings": options.listings, **figures})
 
 
 def _measure(period: str, runs: int) -> tuple[list[float], float, int]:
@@ -144,9 +144,10 @@ def _listings(kind: str) -> str:
         "published_at": "now() - (n %% 365) * interval '1 day'",
         "confirmed_at": "now() - (n %% 300) * interval '1 day'",
     }
-    names, values = [], []
+    names: list[str] = []
+    values: list[str] = []
     for column in model._meta.concrete_fields:
-        name = column.column
+        name = str(column.column)
         if column.primary_key:
             continue
         if name in plain:

@@ -64,7 +64,8 @@ def english(code: str, name: str) -> str:
     kind = next((kind for kind in KINDS if name.endswith(kind)), "")
     if not kind:
         return ""
-    stem, peoples = name.removesuffix(kind), []
+    stem = name.removesuffix(kind)
+    peoples: list[str] = []
     while kind == "自治州" and (found := re.search(rf"(.+?)({_PEOPLE})族?$", stem)):
         stem = found[1]
         peoples.insert(0, PEOPLES[found[2]])
