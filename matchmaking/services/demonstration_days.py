@@ -55,8 +55,8 @@ _REAL_NOW = timezone.now
 # What becomes of the best match of each demand, oldest first.
 _FATES = (
     *("signed", "met", "closed", "signed", "declined", "asked", "lapsed", "signed", "second"),
-    *("met", "overturned", "turned_down", "met", "silent", "refused", "met", "met", "upheld"),
-    *("handed", "met", "declined", "asked", "met", "lapsed", "referred", "met", "refused"),
+    *("signed", "overturned", "turned_down", "met", "silent", "refused", "met", "met", "upheld"),
+    *("handed", "silent", "declined", "asked", "met", "lapsed", "referred", "silent", "refused"),
     *("unanswered", "turned_down", "met"),
 )
 # And of the recent ones, the first of them is the enterprise's that the README logs in as.
