@@ -27,7 +27,7 @@ def run(*command: str, **changes: str) -> subprocess.CompletedProcess[str]:
         env=kept | {key: value for key, value in values.items() if value},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=180,
     )
 
 
