@@ -20,15 +20,15 @@ FOLDER = Path(__file__).resolve().parent.parent / "docs" / "images"
 CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
 PASSWORD = "keqiao-demo-2026"
 LOCALES = {"zh": "zh-CN", "en": "en-GB"}
-WIDTH, HEIGHT = 1440, 900
+WIDTH, HEIGHT = 1440, 850
 
 
-def home(page: Page) -> None:
+def home(page: Page, language: str) -> None:
     page.goto("/")
 
 
-def review(page: Page) -> None:
-    log_in(page, "manager1")
+def review(page: Page, language: str) -> None:
+    log_in(page, "manager1", language)
     page.goto("/workbench/")
     page.locator("main a[href*='/review/']").first.click()
     # Taking it on shows both names, so that the whole page can be seen; the names are invented.
@@ -39,25 +39,30 @@ def review(page: Page) -> None:
         page.locator("#id_no_interest").wait_for()
 
 
-def dashboard(page: Page) -> None:
-    log_in(page, "operator")
+def dashboard(page: Page, language: str) -> None:
+    log_in(page, "operator", language)
     page.goto("/dashboard/")
     page.wait_for_timeout(1_000)
 
 
-PICTURES: dict[str, Callable[[Page], None]] = {
+PICTURES: dict[str, Callable[[Page, str], None]] = {
     "home": home,
     "review": review,
     "dashboard": dashboard,
 }
 
 
-def log_in(page: Page, name: str) -> None:
+def log_in(page: Page, name: str, language: str) -> None:
+    """Log in, and switch to the language: the account keeps the one it had."""
     page.goto("/account/login/")
     page.locator("input[name=login]").fill(f"{name}@demo.keqiao.example")
     page.locator("input[name=password]").fill(PASSWORD)
     page.locator("main form button.btn-primary").click()
     page.wait_for_url(lambda url: "login" not in url)
+    if not str(page.locator("html").get_attribute("lang")).startswith(language):
+        page.locator("header details.kq-menu > summary").click()
+        page.locator("header form[action*=setlang] button:visible").click()
+        page.locator(f"html[lang^={language}]").wait_for(state="attached")
 
 
 def take(browser: Browser, site: str, name: str, language: str) -> Path:
@@ -68,7 +73,7 @@ def take(browser: Browser, site: str, name: str, language: str) -> Path:
         reduced_motion="reduce",
     )
     page = context.new_page()
-    PICTURES[name](page)
+    PICTURES[name](page, language)
     page.wait_for_load_state("networkidle")
     path = FOLDER / f"{name}.{language}.png"
     page.screenshot(path=path)
