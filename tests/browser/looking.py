@@ -97,7 +97,10 @@ class Walk:
         language = "zh" if self.language == "zh-hans" else self.language
         picture = f"{self.role}-{language}-{self.width}-{self._seen:02}-{name}.png"
         self.page.screenshot(path=SCREENSHOTS / picture, full_page=True)
+        # At its end: what a bar that sticks covers half of elsewhere can be scrolled into view.
+        self.page.evaluate("window.scrollTo(0, document.body.scrollHeight)")
         found = self.page.evaluate(EXAMINE, [RULES, "body"])
+        self.page.evaluate("window.scrollTo(0, 0)")
         if self.page.locator("html").get_attribute("lang") != self.language:
             found.append("is in another language")
         self.faults += [f"{picture}: {fault}" for fault in found]
