@@ -257,7 +257,7 @@ def test_a_person_chooses_the_language_of_their_mails(client):
     client.force_login(user)
 
     page = client.get("/settings/profile/").content.decode()
-    assert "邮件语言" in page
+    assert "页面与邮件的语言" in page
     client.post(
         "/settings/profile/",
         {"form_name": "person", "name": "周恒之", "phone": "", "language": "en"},

@@ -39,8 +39,8 @@ def test_the_list_shows_what_each_version_learned_and_which_is_in_use(
         make_ranker_version(number=number, model=model, is_active=number == 2, won=number < 3)
     page.get(reverse("ops_rankers"))
 
-    # Session and person, 8 of the top bar; model, count, page, the version in use, its history
-    with django_assert_num_queries(15):
+    # Session and person, 9 of the top bar; model, count, page, the version in use, its history
+    with django_assert_num_queries(16):
         text = page.get(reverse("ops_rankers")).content.decode()
 
     assert "第 2 版" in text and "使用中" in text

@@ -34,7 +34,7 @@ from tests.factories import make_achievement, make_demand, make_operator, make_r
 from tests.fakes import FakeEncoder
 
 pytestmark = pytest.mark.django_db
-QUERIES = 25
+QUERIES = 26
 
 
 class Models:
@@ -864,7 +864,7 @@ def test_the_page_costs_the_same_for_any_number_of_listings(
     town, operator, django_assert_num_queries
 ):
     built()
-    # Session, user, the menu, what waits, the bell (8), models, for each of two what is live,
+    # Session, user, the menu, what waits, the bell (9), models, for each of two what is live,
     # missing and lately done of two lists (12), the former one, the setting's.
     with django_assert_num_queries(QUERIES):
         operator.get(reverse("ops_models"))
