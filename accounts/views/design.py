@@ -328,7 +328,7 @@ class Sample(forms.Form):
 
 def _sentences() -> dict[str, str]:
     return {
-        "sample": _say("科桥 Bridge 0.41 mm", "Bridge 科桥 0.41 mm"),
+        "sample": _say("桥 0.41 mm", "Bridge 0.41 mm"),
         "evidence": _say("作为依据的原文", "words that are evidence"),
         "info": _say(
             "双方都同意之前，你看不到对方名称。",
