@@ -46,6 +46,8 @@ async ([rules, part]) => {
 # Filters and long texts; the menu covers what is below it, and is looked at alone.
 UNFOLD = "document.querySelectorAll('main details').forEach((one) => { one.open = true; })"
 MENU = "details.kq-menu:visible > summary"
+# There nothing is half covered by a bar that sticks; what it covers elsewhere can be scrolled to.
+TO_ITS_END = "window.scrollTo(0, document.body.scrollHeight)"
 
 
 def examine(page: Page, language: str) -> list[str]:
@@ -58,6 +60,7 @@ def examine(page: Page, language: str) -> list[str]:
         page.set_viewport_size({"width": width, "height": 900})
         if width == NARROW:
             page.evaluate(UNFOLD)
+            page.evaluate(TO_ITS_END)
         faults += [f"{width} px: {fault}" for fault in page.evaluate(EXAMINE, [rules, "body"])]
     return faults
 
@@ -97,8 +100,7 @@ class Walk:
         language = "zh" if self.language == "zh-hans" else self.language
         picture = f"{self.role}-{language}-{self.width}-{self._seen:02}-{name}.png"
         self.page.screenshot(path=SCREENSHOTS / picture, full_page=True)
-        # At its end: what a bar that sticks covers half of elsewhere can be scrolled into view.
-        self.page.evaluate("window.scrollTo(0, document.body.scrollHeight)")
+        self.page.evaluate(TO_ITS_END)
         found = self.page.evaluate(EXAMINE, [RULES, "body"])
         self.page.evaluate("window.scrollTo(0, 0)")
         if self.page.locator("html").get_attribute("lang") != self.language:
