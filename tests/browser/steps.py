@@ -107,7 +107,7 @@ def approve(page: Page, comment: str) -> None:
 def agree(page: Page, title: str) -> None:
     """Answer the match whose other side is called `title` with a yes."""
     page.goto("/my/answers/")
-    page.get_by_role("link", name=f"同意引荐：{title}").click()
+    page.get_by_role("link", name=f"同意引荐 {title}").click()
     expect(page.get_by_role("radio", name="同意引荐")).to_be_checked()
     page.get_by_role("button", name="提交答复").click()
     expect(page.get_by_role("heading", level=1)).to_contain_text("M-")
