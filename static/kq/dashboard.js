@@ -61,6 +61,9 @@
 
   function lines(data, colours, shared, labels, values) {
     labels.boundaryGap = false;
+    const ends = data.series.map(function (one) { return one.values.filter(known).pop(); });
+    const most = Math.max.apply(null, data.series.flatMap(function (one) { return one.values.filter(known); }));
+    const near = ends.length === 2 && Math.abs(ends[0] - ends[1]) < most / 8;
     return Object.assign(shared, {
       grid: { left: 34, right: 76, top: 18, bottom: 28 },
       xAxis: labels,
@@ -86,8 +89,9 @@
             show: true,
             color: colours.ink,
             formatter: function (point) { return one.end + " " + point.value; },
+            // The dashed line is never below the other: their names part where the two end near.
+            offset: [0, near ? (one.secondary ? -8 : 8) : 0],
           },
-          labelLayout: { moveOverlap: "shiftY" },
           markLine: place === 0 && data.promise ? {
             silent: true,
             symbol: "none",
