@@ -20,17 +20,14 @@ Of several seeds the worst counts: `expertise_over_greedy` of all reviews togeth
 
 import argparse
 import os
-import shutil
-import tempfile
 import time
 from contextlib import ExitStack
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from benchmarks.report import FOLDER, Cell, report
-from benchmarks.services import start
+from benchmarks.report import Cell, report
+from benchmarks.services import own_folder, start
 
 ACHIEVEMENTS = 2_000
 DECIDED = 12
@@ -56,10 +53,8 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3)
     options = parser.parse_args()
 
-    FOLDER.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
-        folder = Path(tempfile.mkdtemp(dir=FOLDER, prefix="assign-"))
-        stack.callback(shutil.rmtree, folder, ignore_errors=True)
+        folder = own_folder(stack, "assign")
         start(stack, folder)
         _catalogue(options.matches)
         load = os.getloadavg()[0]

@@ -13,15 +13,12 @@ figure: what the lists behind the numbers count (`services.insights.lists`).
 
 import argparse
 import os
-import shutil
-import tempfile
 import time
 from contextlib import ExitStack
-from pathlib import Path
 from typing import Any
 
-from benchmarks.report import FOLDER, Cell, report, share_of
-from benchmarks.services import start
+from benchmarks.report import Cell, report, share_of
+from benchmarks.services import own_folder, start
 
 HEAD = ("days", "figures", "seconds, median", "seconds, longest", "one query each, seconds")
 
@@ -32,10 +29,8 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=5)
     options = parser.parse_args()
 
-    FOLDER.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
-        folder = Path(tempfile.mkdtemp(dir=FOLDER, prefix="figures-"))
-        stack.callback(shutil.rmtree, folder, ignore_errors=True)
+        folder = own_folder(stack, "figures")
         start(stack, folder)
         _fill(options.listings)
         load = os.getloadavg()[0]

@@ -16,19 +16,17 @@ are published have real vectors, and lie nowhere near the seeded ones.
 
 import argparse
 import os
-import shutil
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 from benchmarks.bench_rematch import _write
-from benchmarks.report import FOLDER, Cell, report, share_of
-from benchmarks.services import start
+from benchmarks.report import Cell, report, share_of
+from benchmarks.services import own_folder, start
 
 ROOT = Path(__file__).resolve().parent.parent
 WARM_UP = 5
@@ -49,13 +47,8 @@ def main() -> None:
         raise SystemExit("The model is not prepared: make setup")
     os.environ["EMBEDDING_MODEL"] = folder_of_model
 
-    FOLDER.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
-        if options.keep:
-            folder = options.keep.resolve()
-        else:
-            folder = Path(tempfile.mkdtemp(dir=FOLDER, prefix="matching-"))
-            stack.callback(shutil.rmtree, folder, ignore_errors=True)
+        folder = own_folder(stack, "matching", options.keep)
         start(stack, folder)
         _write(folder, 20, options.achievements)
         _adopt_model(folder_of_model)

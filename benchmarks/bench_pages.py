@@ -13,21 +13,20 @@ of so many loads. With `--keep` the data stay in FOLDER, and the next run with i
 import argparse
 import gzip
 import os
-import shutil
 import statistics
-import tempfile
 import time
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from benchmarks.report import FOLDER, Cell, report, share_of
+from benchmarks.report import Cell, report, share_of
 from benchmarks.services import (
     CHROMIUM,
     ROOT,
     cookie_of,
     get,
+    own_folder,
     process,
     serve,
     start_for_production,
@@ -80,13 +79,8 @@ def main() -> None:
     parser.add_argument("--keep", type=Path)
     options = parser.parse_args()
 
-    FOLDER.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
-        if options.keep:
-            folder = options.keep.resolve()
-        else:
-            folder = Path(tempfile.mkdtemp(dir=FOLDER, prefix="pages-"))
-            stack.callback(shutil.rmtree, folder, ignore_errors=True)
+        folder = own_folder(stack, "pages", options.keep)
         model = os.environ.get("EMBEDDING_MODEL") or str(ROOT / "var/models/multilingual-e5-small")
         port = start_for_production(
             stack, folder, EMBEDDING_MODEL=model, SEARCHES_PER_MINUTE="1000000"

@@ -23,10 +23,8 @@ import argparse
 import json
 import os
 import resource
-import shutil
 import subprocess
 import sys
-import tempfile
 import time
 from contextlib import ExitStack
 from pathlib import Path
@@ -34,8 +32,8 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.report import FOLDER, Cell, report
-from benchmarks.services import start
+from benchmarks.report import Cell, report
+from benchmarks.services import own_folder, start
 
 TOP = 20
 SAMPLE, CHECKED = 30, 25
@@ -57,13 +55,8 @@ def main() -> None:
         print(json.dumps(PHASES[options.phase]()))
         return
 
-    FOLDER.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
-        if options.keep:
-            folder = options.keep.resolve()
-        else:
-            folder = Path(tempfile.mkdtemp(dir=FOLDER, prefix="rematch-"))
-            stack.callback(shutil.rmtree, folder, ignore_errors=True)
+        folder = own_folder(stack, "rematch", options.keep)
         start(stack, folder)
         _write(folder, options.demands, options.achievements)
         load = os.getloadavg()[0]

@@ -16,9 +16,7 @@ those of the worst filter. With `--keep` the catalogue stays in FOLDER for the n
 import argparse
 import json
 import os
-import shutil
 import statistics
-import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
@@ -31,8 +29,8 @@ import numpy as np
 import psutil
 from numpy.typing import NDArray
 
-from benchmarks.report import FOLDER, Cell, report, share_of
-from benchmarks.services import start
+from benchmarks.report import Cell, report, share_of
+from benchmarks.services import own_folder, start
 
 BEST = 50
 SEARCHES_UP_TO = 200_000
@@ -69,13 +67,8 @@ def main() -> None:
     options = parser.parse_args()
     searches = options.listings <= SEARCHES_UP_TO
 
-    FOLDER.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
-        if options.keep:
-            folder = options.keep.resolve()
-        else:
-            folder = Path(tempfile.mkdtemp(dir=FOLDER, prefix="retrieval-"))
-            stack.callback(shutil.rmtree, folder, ignore_errors=True)
+        folder = own_folder(stack, "retrieval", options.keep)
         start(stack, folder)
         catalogue, made = _catalogue(folder, options.listings, searches)
         load = os.getloadavg()[0]

@@ -15,8 +15,6 @@ import asyncio
 import os
 import random
 import re
-import shutil
-import tempfile
 import time
 from collections import defaultdict
 from contextlib import ExitStack, suppress
@@ -26,8 +24,8 @@ from urllib.parse import urlencode
 
 import psutil
 
-from benchmarks.report import FOLDER, Cell, report, share_of
-from benchmarks.services import process, serve, start_for_production
+from benchmarks.report import Cell, report, share_of
+from benchmarks.services import own_folder, process, serve, start_for_production
 
 ROOT = Path(__file__).resolve().parent.parent
 PATH = "/achievements/"
@@ -54,13 +52,8 @@ def main() -> None:
     parser.add_argument("--keep", type=Path)
     options = parser.parse_args()
 
-    FOLDER.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
-        if options.keep:
-            folder = options.keep.resolve()
-        else:
-            folder = Path(tempfile.mkdtemp(dir=FOLDER, prefix="web-"))
-            stack.callback(shutil.rmtree, folder, ignore_errors=True)
+        folder = own_folder(stack, "web", options.keep)
         began = time.monotonic()
         address, requests, encoder = _site(stack, folder, options.listings)
         made = time.monotonic() - began

@@ -14,15 +14,12 @@ import argparse
 import datetime as dt
 import os
 import random
-import shutil
-import tempfile
 import time
 from contextlib import ExitStack
-from pathlib import Path
 from typing import Any
 
-from benchmarks.report import FOLDER, Cell, report, share_of
-from benchmarks.services import CHROMIUM, cookie_of, get, serve, start_for_production
+from benchmarks.report import Cell, report, share_of
+from benchmarks.services import CHROMIUM, cookie_of, get, own_folder, serve, start_for_production
 
 SEED = 20261122
 DEMANDS, ACHIEVEMENTS, OWNERS = 250, 1_000, 120
@@ -61,10 +58,8 @@ def main() -> None:
     parser.add_argument("--decisions", type=int, default=30)
     options = parser.parse_args()
 
-    FOLDER.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
-        folder = Path(tempfile.mkdtemp(dir=FOLDER, prefix="workbench-"))
-        stack.callback(shutil.rmtree, folder, ignore_errors=True)
+        folder = own_folder(stack, "workbench")
         port = start_for_production(stack, folder)
         manager = _make(options.reviews)
         queries = _queries(manager)

@@ -3,18 +3,32 @@
 import http.client
 import os
 import secrets
+import shutil
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from benchmarks.report import FOLDER
+
 ROOT = Path(__file__).resolve().parent.parent
 CHROMIUM = Path(os.environ.get("CHROMIUM", "/usr/bin/chromium"))
+
+
+def own_folder(stack: ExitStack, name: str, keep: Path | None = None) -> Path:
+    """Return the folder of one run's data: `keep`, or else one that is removed in the end."""
+    if keep is not None:
+        return keep.resolve()
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(dir=FOLDER, prefix=f"{name}-"))
+    stack.callback(shutil.rmtree, folder, ignore_errors=True)
+    return folder
 
 
 def start(stack: ExitStack, folder: Path, **environment: str) -> None:
