@@ -330,7 +330,7 @@ def _manager(request: UserRequest, place: Place) -> HttpResponse:
         found,
         action=action,
         profile=profile,
-        open=Review.objects.open().filter(manager=request.user).count(),
+        open=place.waiting.get("reviews", 0),
         record=record_of(request.user),
         month=MONTH_DAYS,
         stars=latest_of(profile),

@@ -525,5 +525,5 @@ def test_a_home_costs_the_same_for_one_row_and_for_ten(client, role):
     assert cost() == one
     # Of a member's, half are for what waits (eleven sources, most with rows and how many there
     # are), nine for the top bar, the rest for one's listings, notifications and first steps.
-    assert one == {"member": 43, "manager": 24, "operator": 33}[role]
+    assert one == {"member": 43, "manager": 23, "operator": 33}[role]
     assert Demand.objects.exists()
